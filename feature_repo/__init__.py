@@ -1,0 +1,1 @@
+"""What a feature is called, where it lies, and how Feast reads it."""

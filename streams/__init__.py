@@ -1,0 +1,1 @@
+"""Events in, features and signals out."""
