@@ -13,7 +13,8 @@ from functools import lru_cache
 import snowballstemmer
 
 _WORD = re.compile(r"[^\W_]+(?:\.\d+)?", re.UNICODE)
-_UNITS = frozenset("gb tb mb kg g mg ml l cm mm m ft inch in oz lb lbs w v mah hz ghz mhz mp pack pcs pc k".split())
+_POSSESSIVE = re.compile(r"['\u2019]s\b")
+_UNITS = frozenset("gb tb mb kg g mg ml l cm mm m ft inch oz lb lbs w v mah hz ghz mhz mp pack pcs pc k".split())
 _STOP_WORDS = frozenset("a an and at by for from in of on or the to with".split())
 _STEMMER = snowballstemmer.stemmer("english")
 EMPTY = "~"
@@ -25,7 +26,7 @@ def normal_form(text: str) -> str:
     """Canonical form of free text; `EMPTY` when it has no word. Idempotent and independent of word order."""
     folded = unicodedata.normalize("NFKD", text).casefold()
     folded = "".join(char for char in folded if not unicodedata.combining(char))
-    words = _join_units(_WORD.findall(folded))
+    words = _join_units(_WORD.findall(_POSSESSIVE.sub("", folded)))
     kept = [word for word in words if word not in _STOP_WORDS] or words
     stems = {_stem(word) for word in kept}
     return " ".join(sorted(stems)) or EMPTY
