@@ -15,7 +15,14 @@ from msgspec import Meta, Struct
 SCHEMA_VERSION = 1
 """The event schema this release reads. A record with another one is dead-lettered as `unknown_schema`."""
 
-Id = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:-]{1,64}$", description="1 to 64 of A-Z a-z 0-9 _ . : -")]
+_ID_PATTERN = r"^[A-Za-z0-9_.:-]{1,64}$(?!\n)"
+_ID_MEANING = "1 to 64 of A-Z a-z 0-9 _ . : -"
+Id = Annotated[str, Meta(pattern=_ID_PATTERN, description=_ID_MEANING)]
+EventId = Annotated[
+    str, Meta(min_length=1, max_length=64, description=_ID_MEANING, extra_json_schema={"pattern": _ID_PATTERN})
+]
+"""An `Id` inside an event. Its letters are checked by `streams.decoding` for all ids of an event at once: a pattern on
+each field would make decoding 2.5 times slower."""
 EventTime = Annotated[int, Meta(ge=1_000_000_000_000, lt=10_000_000_000_000, description="ms since 1970, UTC")]
 SchemaVersion = Annotated[int, Meta(ge=1, le=1_000)]
 KeywordText = Annotated[str, Meta(min_length=1, max_length=200, description="as typed, 1 to 200 characters")]
@@ -28,29 +35,29 @@ UNKNOWN_CATEGORY = "unknown"
 class Search(Struct, frozen=True, kw_only=True):
     """A shopper typed a query and saw a page of results."""
 
-    event_id: Id
+    event_id: EventId
     event_time: EventTime
     schema_version: SchemaVersion
-    shopper: Id
-    search_id: Id
+    shopper: EventId
+    search_id: EventId
     query: KeywordText
     category: Category = UNKNOWN_CATEGORY
-    results: Annotated[list[Id], Meta(max_length=200)] = msgspec.field(default_factory=list)
+    results: Annotated[list[EventId], Meta(max_length=200)] = msgspec.field(default_factory=list)
 
 
 class Impression(Struct, frozen=True, kw_only=True):
     """An item was shown. With a campaign it is sponsored, without one organic."""
 
-    event_id: Id
+    event_id: EventId
     event_time: EventTime
     schema_version: SchemaVersion
-    shopper: Id
-    item: Id
+    shopper: EventId
+    item: EventId
     category: Category = UNKNOWN_CATEGORY
-    campaign: Id | None = None
+    campaign: EventId | None = None
     keyword: KeywordText
     position: Position
-    search_id: Id
+    search_id: EventId
     shuffled: bool = False
     """The page's order was randomised: a sample free of position and selection bias."""
 
@@ -58,28 +65,28 @@ class Impression(Struct, frozen=True, kw_only=True):
 class Click(Struct, frozen=True, kw_only=True):
     """A shown item was clicked."""
 
-    event_id: Id
+    event_id: EventId
     event_time: EventTime
     schema_version: SchemaVersion
-    shopper: Id
-    click_id: Id
-    item: Id
+    shopper: EventId
+    click_id: EventId
+    item: EventId
     category: Category = UNKNOWN_CATEGORY
-    campaign: Id | None = None
+    campaign: EventId | None = None
     keyword: KeywordText
     position: Position
-    search_id: Id
+    search_id: EventId
 
 
 class Purchase(Struct, frozen=True, kw_only=True):
     """An item was bought. It names no click: attribution is ours."""
 
-    event_id: Id
+    event_id: EventId
     event_time: EventTime
     schema_version: SchemaVersion
-    shopper: Id
-    order_id: Id
-    item: Id
+    shopper: EventId
+    order_id: EventId
+    item: EventId
     category: Category = UNKNOWN_CATEGORY
     quantity: Annotated[int, Meta(ge=1, le=10_000)]
     unit_price: Annotated[int, Meta(ge=0, le=10**12, description="minor units of the currency (cents)")]

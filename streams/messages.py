@@ -263,7 +263,7 @@ class DeadLetter(Struct, frozen=True, kw_only=True):
     partition: int
     offset: int
     code: str
-    """`malformed`, `oversized`, `invalid`, `unknown_schema`, `future`, `too_late`, `wrong_currency`, `wrong_partition`, `failed`."""
+    """One of `streams.rejection.CODES`."""
     field: str
     message: str
     """What is wrong and how to cure it."""
