@@ -1,0 +1,1 @@
+"""Is the ranker better than its baselines?"""

@@ -1,0 +1,1 @@
+"""What is known of each keyword, and to whom it may be shown."""

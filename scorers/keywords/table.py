@@ -1,0 +1,133 @@
+"""The keyword table: what history knows of each keyword, and to whom its text may be shown.
+
+Shoppers' searches and sellers' campaign keywords are counted under the canonical form. Rare text may hold names and
+addresses, so text that one seller alone typed and no shopper searched is never shown to another seller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from infra.settings import DAY_MS
+from streams.events import UNKNOWN_CATEGORY
+from streams.messages import CampaignState
+from streams.normal_form import EMPTY, normal_form
+
+
+class Keyword(msgspec.Struct, frozen=True, kw_only=True):
+    """One canonical keyword."""
+
+    canonical: str
+    text: str
+    """For display: the form most typed by shoppers; if none searched it, the one that most sellers typed."""
+    category: str = UNKNOWN_CATEGORY
+    """In which most of its searches were made."""
+    volume: int = 0
+    """Searches in the table's history."""
+    volume_last_day: int = 0
+    shoppers: int = 0
+    """Distinct shoppers who searched it."""
+    sellers: list[str] = msgspec.field(default_factory=list)
+    """Those who typed `text` in a campaign."""
+    first_searched_at: int = 0
+    """ms; 0 when no shopper searched it."""
+
+
+def may_show(keyword: Keyword, seller: str) -> bool:
+    """Whether `seller` may see the keyword's text: a shopper searched it, several sellers typed it, or it is theirs."""
+    return keyword.shoppers > 0 or len(keyword.sellers) > 1 or seller in keyword.sellers
+
+
+def keyword_table(searches: pl.DataFrame, campaigns: Iterable[CampaignState]) -> list[Keyword]:
+    """The table of all keywords in `searches` (columns of `streams.events.Search`) and campaigns, by canonical form."""
+    shoppers = {row["canonical"]: row for row in _searched(searches).iter_rows(named=True)}
+    sellers = _typed_by_sellers(campaigns)
+    return [
+        _keyword(canonical, shoppers.get(canonical), sellers.get(canonical, {}))
+        for canonical in sorted(shoppers.keys() | sellers.keys())
+        if canonical != EMPTY
+    ]
+
+
+def canonical_column(frame: pl.DataFrame, column: str) -> pl.DataFrame:
+    """`frame` with `canonical`, the normal form of its text `column`."""
+    texts = frame.get_column(column).unique()
+    forms = pl.DataFrame({column: texts, "canonical": [normal_form(text) for text in texts]})
+    return frame.join(forms, on=column, how="left", maintain_order="left")
+
+
+def _searched(searches: pl.DataFrame) -> pl.DataFrame:
+    """Per canonical form: text, category, volume, volume_last_day, shoppers, first_searched_at."""
+    rows = canonical_column(searches.select("event_time", "shopper", "query", "category"), "query")
+    last_day = (rows.get_column("event_time").max() or 0) - DAY_MS  # type: ignore[operator]
+    counts = rows.group_by("canonical").agg(
+        pl.len().alias("volume"),
+        (pl.col("event_time") > last_day).sum().alias("volume_last_day"),
+        pl.col("shopper").n_unique().alias("shoppers"),
+        pl.col("event_time").min().alias("first_searched_at"),
+    )
+    texts = _most_frequent(rows, "query").rename({"query": "text"})
+    categories = _most_frequent(rows.filter(pl.col("category") != UNKNOWN_CATEGORY), "category")
+    return counts.join(texts, on="canonical").join(categories, on="canonical", how="left")
+
+
+def _most_frequent(rows: pl.DataFrame, column: str) -> pl.DataFrame:
+    """Per canonical form the most frequent value of `column`; of equals the first in the alphabet."""
+    return (
+        rows.group_by("canonical", column)
+        .len()
+        .sort(["canonical", "len", column], descending=[False, True, False])
+        .group_by("canonical", maintain_order=True)
+        .agg(pl.col(column).first())
+    )
+
+
+def _typed_by_sellers(campaigns: Iterable[CampaignState]) -> dict[str, dict[str, dict[str, str]]]:
+    """Canonical form -> text -> seller -> category of a campaign in which the seller typed it."""
+    typed: dict[str, dict[str, dict[str, str]]] = {}
+    for campaign in campaigns:
+        for keyword in campaign.keywords:
+            by_text = typed.setdefault(normal_form(keyword.text), {})
+            by_text.setdefault(keyword.text, {})[campaign.seller] = campaign.category
+    return typed
+
+
+def _keyword(canonical: str, searched: dict[str, Any] | None, typed: dict[str, dict[str, str]]) -> Keyword:
+    if searched is None:
+        text = min(typed, key=lambda form: (-len(typed[form]), form))
+        categories = sorted(typed[text].values())
+        category = max(categories, key=categories.count)
+        return Keyword(canonical=canonical, text=text, category=category, sellers=sorted(typed[text]))
+    known = {name: value for name, value in searched.items() if value is not None}
+    return Keyword(**known, sellers=sorted(typed.get(searched["text"], {})))
+
+
+def write_table(path: Path, keywords: Iterable[Keyword]) -> None:
+    """Write the table as Parquet."""
+    pl.DataFrame(_rows(keywords), schema=_SCHEMA).write_parquet(path)
+
+
+def read_table(path: Path) -> list[Keyword]:
+    """Read what `write_table` wrote."""
+    return [Keyword(**row) for row in pl.read_parquet(path).iter_rows(named=True)]
+
+
+def _rows(keywords: Iterable[Keyword]) -> Iterator[dict[str, Any]]:
+    return (msgspec.structs.asdict(keyword) for keyword in keywords)
+
+
+_SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
+    "canonical": pl.String,
+    "text": pl.String,
+    "category": pl.String,
+    "volume": pl.Int64,
+    "volume_last_day": pl.Int64,
+    "shoppers": pl.Int64,
+    "sellers": pl.List(pl.String),
+    "first_searched_at": pl.Int64,
+}

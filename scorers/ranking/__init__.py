@@ -1,0 +1,1 @@
+"""From a pair's features to P(click) and P(purchase | click)."""

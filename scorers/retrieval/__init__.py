@@ -1,0 +1,1 @@
+"""From a product to the keywords that might sell it."""
