@@ -110,6 +110,40 @@ class Settings(BaseSettings):
     )
     scorer_shards: str = Field("all", description="Suggestion partitions this scoring worker owns: all, or e.g. 0,2-3")
     scorer_interval_ms: int = Field(100, ge=10, description="Signals pile up this long before campaigns are scored")
+    scorer_batch: int = Field(32, ge=1, description="Most campaigns of a shard that are scored in one predict")
+    scorer_vector_ttl_ms: int = Field(
+        1_000,
+        ge=0,
+        description="The scorer reads a vector again when it is older; a signal of its entity reads it at once",
+    )
+    scorer_unknown_ttl_ms: int = Field(
+        30_000, ge=0, description="and looks this late again for one that the online store did not have"
+    )
+    forecast_smoothing: float = Field(
+        20.0, gt=0, description="Searches by which a short window's surprise is drawn towards what was expected of it"
+    )
+    forecast_persistence: float = Field(
+        0.25, ge=0, le=1, description="How much of a surprise lasts for 7 days: (window / 7 days) to this power"
+    )
+    sponsored_slots: int = Field(4, ge=1, le=100, description="Sponsored places on a page of results")
+    typical_bid: int = Field(50, ge=1, description="What rivals bid a click, minor units: weighs a campaign's own bids")
+    typical_ad_rate: float = Field(0.08, gt=0, le=1, description="The same for campaigns that pay a share of the sale")
+    suggestion_interval_ms: int = Field(
+        30_000, ge=0, description="A campaign hears from us at most this often, unless demand surges"
+    )
+    suggestion_margin: float = Field(
+        0.15, ge=0, le=10, description="A newcomer must be worth this share more than the keyword that it displaces"
+    )
+    suggestion_min_share: float = Field(
+        0.02, ge=0, le=1, description="Keywords below this share of a list's value are not worth a message"
+    )
+    suggestion_value_factor: float = Field(
+        1.5, gt=1, description="A keyword's value has changed materially when by this factor since told"
+    )
+    suggestion_surge_factor: float = Field(
+        3.0, gt=1, description="By this factor it has surged, and waits for no interval"
+    )
+    suggestion_rank_move: int = Field(5, ge=1, description="A keyword has moved materially when by so many places")
 
     @model_validator(mode="before")
     @classmethod
