@@ -114,10 +114,10 @@ class Settings(BaseSettings):
     scorer_vector_ttl_ms: int = Field(
         1_000,
         ge=0,
-        description="The scorer reads a vector again when it is older; a signal of its entity reads it at once",
+        description="An older vector is read again; a signal of its entity has it read at once",
     )
     scorer_unknown_ttl_ms: int = Field(
-        30_000, ge=0, description="and looks this late again for one that the online store did not have"
+        30_000, ge=0, description="So late a vector is looked for again that the online store did not have"
     )
     forecast_smoothing: float = Field(
         20.0, gt=0, description="Searches by which a short window's surprise is drawn towards what was expected of it"

@@ -1,0 +1,59 @@
+"""The local stack: real servers that start, answer, crash, are found, stop and keep their data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from infra import kafka, milvus, redis
+from infra.settings import Settings, SettingsError, load
+from infra.stack import state
+from infra.topics import Topics
+
+pytestmark = pytest.mark.integration
+
+
+def test_every_part_answers_and_says_what_it_is(stack: dict[str, state.Part]) -> None:
+    kinds = {name: part.kind for name, part in stack.items()}
+    assert kinds == {"kafka": "apache-kafka", "redis": "valkey", "redis-online": "valkey", "milvus": "milvus-lite"}
+    assert all(part.version for part in stack.values())
+
+
+def test_checkpoints_are_synced_to_disk_and_the_online_store_is_not(integration_settings: Settings) -> None:
+    checkpoints = redis.connect(integration_settings.checkpoint_redis_url).config_get("append*")
+    online = redis.connect(integration_settings.online_redis_url).config_get("append*")
+    assert (checkpoints["appendonly"], checkpoints["appendfsync"]) == ("yes", "always")
+    assert online["appendonly"] == "no"
+
+
+def test_milvus_client_connects(integration_settings: Settings) -> None:
+    assert milvus.connect(integration_settings).list_collections() == []
+
+
+def test_topics_are_created_once_as_the_registry_says(integration_settings: Settings) -> None:
+    topics = Topics.of(integration_settings)
+    assert sorted(kafka.create_topics(integration_settings)) == sorted(topics.by_name)
+    assert kafka.create_topics(integration_settings) == []
+    found = kafka.admin(integration_settings).list_topics(timeout=10).topics
+    assert {name: len(found[name].partitions) for name in topics.by_name} == {t.name: t.partitions for t in topics}
+
+
+def test_another_number_of_partitions_is_refused_by_name(integration_settings: Settings) -> None:
+    kafka.create_topics(integration_settings)
+    with pytest.raises(SettingsError, match=r"setting partitions: got 8, but topic .*events.search has 4"):
+        kafka.create_topics(integration_settings.model_copy(update={"partitions": 8}))
+
+
+def test_a_topics_configuration_follows_the_registry(integration_settings: Settings, tmp_path: Path) -> None:
+    from confluent_kafka.admin import ConfigResource, ResourceType
+
+    kafka.create_topics(integration_settings)
+    longer = load(**integration_settings.model_dump() | {"windows": "10m,1h,24h,7d,30d"})
+    kafka.create_topics(longer)
+    resource = ConfigResource(ResourceType.TOPIC, Topics.of(longer).click.name)
+    client = kafka.admin(longer)
+    (answer,) = client.describe_configs([resource]).values()
+    config = answer.result()
+    assert config["retention.ms"].value == str(longer.event_retention_ms)
+    assert config["message.timestamp.type"].value == "LogAppendTime"
