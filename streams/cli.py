@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
@@ -21,3 +22,74 @@ if find_spec("streams.simulator") and find_spec("streams.simulator.cli"):
     from streams.simulator.cli import app as simulator_app
 
     app.add_typer(simulator_app, name="simulate", rich_help_panel=PANEL)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+@deadletter_app.command("list")
+def deadletter_list(
+    limit: Annotated[int, typer.Option(min=1, help="The newest so many.")] = 20,
+    code: Annotated[str | None, typer.Option(help="Only this code, e.g. invalid.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the newest records that could not be used, with what is wrong and the cure. `--json`: one letter a line.
+
+    Example: keypulse deadletter list --code invalid --limit 5
+    """
+    import msgspec
+
+    from infra.stack import state
+    from streams import redrive
+
+    _check_codes([code] if code else [])
+    letters = redrive.newest(state.settings(), limit, code)
+    for letter in letters:
+        if as_json:
+            typer.echo(msgspec.json.encode(letter))
+        else:
+            typer.echo(f"{letter.topic}/{letter.partition} offset {letter.offset}: {letter.code} at {letter.field}")
+            typer.echo(f"    {letter.message}")
+    if not letters and not as_json:
+        typer.echo("no dead letters")
+
+
+@deadletter_app.command("redrive")
+def deadletter_redrive(
+    code: Annotated[
+        list[str] | None, typer.Option(help="Only these codes (repeatable); all but too_late when not given.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be sent.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Send dead letters' original records to their topics again. A second call sends only what came since.
+
+    Example: keypulse deadletter redrive --code unknown_schema --dry-run
+    """
+    import json
+
+    from infra.stack import state
+    from streams import redrive
+
+    _check_codes(code or [])
+    done = redrive.redrive(state.settings(), code or redrive.REDRIVEN_BY_DEFAULT, dry_run=dry_run)
+    if as_json:
+        rows = [
+            {"topic": topic, "code": each, "records": records, "sent": counter is done.sent and not dry_run}
+            for counter in (done.sent, done.kept)
+            for (topic, each), records in sorted(counter.items())
+        ]
+        typer.echo(json.dumps({"dry_run": dry_run, "letters": rows}))
+        return
+    for (topic, each), records in sorted(done.sent.items()):
+        typer.echo(f"{topic}: {records} {each} {'would be sent' if dry_run else 'sent'} again")
+    for (topic, each), records in sorted(done.kept.items()):
+        typer.echo(f"{topic}: {records} {each} not sent; its owner has to send the state anew, an old one may be stale")
+    if not done.sent and not done.kept:
+        typer.echo("nothing to redrive")
+
+
+def _check_codes(codes: list[str]) -> None:
+    from streams.rejection import CODES
+
+    if unknown := [code for code in codes if code not in CODES]:
+        raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(CODES)}", param_hint="--code")
