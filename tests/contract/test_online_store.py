@@ -225,7 +225,12 @@ def test_state_and_sums_of_one_entity_are_apart(store: Store) -> None:
 
 @pytest.mark.parametrize(
     ("change", "named"),
-    [({"title": 5}, "title"), ({"price": "4.99"}, "price"), ({"item": None}, "item"), ({"updated_at": None}, "updated")],
+    [
+        ({"title": 5}, "title"),
+        ({"price": "4.99"}, "price"),
+        ({"item": None}, "item"),
+        ({"updated_at": None}, "updated"),
+    ],
 )
 def test_a_wrong_state_row_is_refused_by_name(store: Store, change: dict[str, object], named: str) -> None:
     with pytest.raises(ValueError, match=named):
