@@ -30,6 +30,15 @@ def fence_key(partition: int) -> str:
     return f"keypulse:fence:{partition}"
 
 
+def whole_key(partition: int) -> str:
+    """Redis key that says that every vector of the partition was written since the store was last empty.
+
+    It is not the fence, as an owner must set that first: were it killed before it has written all, its successor would
+    find a fence and write nothing again.
+    """
+    return f"keypulse:whole:{partition}"
+
+
 RAISE_FENCE = """
 local held = redis.call('GET', KEYS[1])
 if not held or tonumber(held) < tonumber(ARGV[1]) then redis.call('SET', KEYS[1], ARGV[1]) end

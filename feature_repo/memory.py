@@ -27,6 +27,7 @@ class MemoryStore:
     def clear(self) -> None:
         """Lose everything, fences included."""
         self._fences: dict[int, int] = {}
+        self._whole: set[int] = set()
         self._vectors: dict[str, tuple[NDArray[np.float64], int]] = {}
         self.states: dict[tuple[str, str], StateRow] = {}
 
@@ -35,7 +36,10 @@ class MemoryStore:
         if held is not None and held > epoch:
             raise Fenced(partition, epoch, held)
         self._fences[partition] = epoch
-        return held is None
+        return partition not in self._whole
+
+    def confirm(self, partition: int) -> None:
+        self._whole.add(partition)
 
     def write(
         self, partition: int, epoch: int, entities: Sequence[str], sums: NDArray[np.float64], as_of_ms: int

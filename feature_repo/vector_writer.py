@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from redis import Redis, RedisCluster
 
 from feature_repo import codec
-from feature_repo.fence import RAISE_FENCE, Fenced, check, fence_key
+from feature_repo.fence import RAISE_FENCE, Fenced, check, fence_key, whole_key
 from feature_repo.vectors import split_entity, sum_names
 from infra.settings import Settings
 
@@ -35,11 +35,15 @@ class VectorSink(Protocol):
     """Where the owner of a partition writes vectors: `VectorWriter`, or `memory.MemoryStore` in tests."""
 
     def acquire(self, partition: int, epoch: int) -> bool:
-        """Raise the partition's fence to `epoch`. True when there was none: write every vector again.
+        """Raise the partition's fence to `epoch`. True when vectors are missing: write all again, then `confirm`.
 
         Raises:
             Fenced: the fence holds a greater epoch.
         """
+        ...
+
+    def confirm(self, partition: int) -> None:
+        """Say that every vector of the partition has been written."""
         ...
 
     def write(
@@ -71,7 +75,10 @@ class VectorWriter:
         held = cast("bytes | None", self._redis.eval(RAISE_FENCE, 1, fence_key(partition), str(epoch)))
         if held is not None and int(held) > epoch:
             raise Fenced(partition, epoch, int(held))
-        return held is None
+        return held is None or not self._redis.exists(whole_key(partition))
+
+    def confirm(self, partition: int) -> None:
+        self._redis.set(whole_key(partition), 1)
 
     def write(
         self, partition: int, epoch: int, entities: Sequence[str], sums: NDArray[np.float64], as_of_ms: int

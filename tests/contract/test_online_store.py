@@ -152,11 +152,12 @@ def test_kinds_of_one_name_are_apart(store: Store) -> None:
     assert (read["item"].sums == np.vstack([sums[0], np.zeros(WIDTH)])).all()
 
 
-def test_first_acquire_tells_that_the_store_was_empty(store: Store) -> None:
+def test_acquire_tells_that_vectors_are_missing_until_all_were_written(store: Store) -> None:
     assert store.writer.acquire(0, 1)
-    assert not store.writer.acquire(0, 2)
-    assert not store.writer.acquire(0, 2)
-    assert store.writer.acquire(1, 1)
+    assert store.writer.acquire(0, 2), "the owner of epoch 1 never confirmed"
+    store.writer.confirm(0)
+    assert not store.writer.acquire(0, 3)
+    assert store.writer.acquire(1, 1), "partitions are apart"
 
 
 def test_a_former_owners_late_vector_is_refused(store: Store) -> None:

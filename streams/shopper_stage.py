@@ -1,0 +1,291 @@
+"""Stage 1, keyed by shopper: decode, deduplicate, attribute, and sum up what to count.
+
+Out come changes to counts per (entity, minute), packed into one message for each entity partition that the batch
+touches. An event is counted under item, canonical keyword, item x keyword, campaign and category; a search under
+keyword and category. A purchase always counts for its item and category, and for keyword, pair and campaign through the
+click that it is attributed to.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from zlib import crc32
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+
+from feature_repo.vectors import METRICS, entity, pair_key
+from infra import metrics
+from infra.settings import MINUTE_MS, Settings
+from infra.topics import Topics
+from streams import deadletter
+from streams.attribution import Attribution, Click, Purchase, ShopperItem
+from streams.decoding import EventDecoder
+from streams.deduplication import DUPLICATE, NEW, Deduplication
+from streams.events import EVENT_TYPES, Event, EventName
+from streams.events import Click as ClickEvent
+from streams.events import Impression as ImpressionEvent
+from streams.events import Purchase as PurchaseEvent
+from streams.events import Search as SearchEvent
+from streams.exactly_once import Checkpoint, Outgoing, Progress
+from streams.messages import FeatureDeltas, KeywordsSeen
+from streams.normal_form import normal_form
+from streams.rejection import Rejected
+from streams.stage import Outcome, Record
+
+_SAMPLED_EVENT_TIMES = 16
+_SEARCHES, _IMPRESSIONS, _CLICKS, _PURCHASES, _UNITS, _REVENUE = range(len(METRICS))
+
+
+class _Accepted(Struct, array_like=True):
+    """What a batch added to the state: the journal entry; and, of everything, the snapshot."""
+
+    newest: list[int]
+    ids: list[dict[str, int]]
+    clicks: list[tuple[str, str, Click]]
+    purchases: list[tuple[str, str, Purchase]]
+    keywords: list[str]
+
+
+class ShopperStage:
+    """The state of one shopper partition: ids and newest event time of its four logs, and attribution."""
+
+    name = "shopper"
+
+    def __init__(self, partition: int, settings: Settings, topics: Topics) -> None:
+        self._partition = partition
+        self._settings = settings
+        self._topics = topics
+        self._decoder = EventDecoder(settings)
+        self._names: dict[str, EventName] = {
+            topic.name: name for topic, name in zip(topics.events, EVENT_TYPES, strict=True)
+        }
+        self._number = {name: number for number, name in enumerate(EVENT_TYPES)}
+        self._logs = [Deduplication(settings.late_horizon_ms) for _ in EVENT_TYPES]
+        self._attribution = Attribution(settings.attribution_window_ms)
+        self._reported: set[str] = set()
+        self._guard = deadletter.BadRecordGuard(settings)
+
+    def restore(self, checkpoint: Checkpoint, progress: Progress) -> None:
+        self._progress = progress
+        for entry in [checkpoint.snapshot, *checkpoint.journal]:
+            if entry:
+                self._apply(msgspec.msgpack.decode(entry, type=_Accepted))
+
+    def process(self, records: Sequence[Record], now_ms: int) -> Outcome:
+        """Take records of the four event topics of this partition.
+
+        Raises:
+            TooManyBadRecords: so many records are bad that dead-lettering them all would hide an outage.
+        """
+        events: dict[EventName, list[Event]] = defaultdict(list)
+        outgoing: list[Outgoing] = []
+        good = 0
+        for record in records:
+            name = self._names[record.topic]
+            try:
+                event = self._decoder.decode(name, record.value, record.time_ms)
+                if record.key != event.shopper.encode():
+                    raise _wrong_key(record.key, event.shopper)
+            except Rejected as rejected:
+                self._guard.note(True, good)
+                self._guard.note(False)
+                good = 0
+                outgoing.append(self._reject(record, rejected, now_ms))
+                continue
+            good += 1
+            verdict = self._logs[self._number[name]].judge(event.event_id, event.event_time)
+            if verdict is NEW:
+                events[name].append(event)
+            elif verdict is DUPLICATE:
+                metrics.RECORDS_DUPLICATE.labels(record.topic).inc()
+            else:
+                late = Rejected(
+                    "too_late",
+                    "$.event_time",
+                    f"{event.event_time} is older than the newest event of its partition minus the horizon of "
+                    f"{self._settings.late_horizon_ms} ms; send events as they happen, or raise late_horizon_ms",
+                )
+                outgoing.append(self._reject(record, late, now_ms))
+        self._guard.note(True, good)
+        return self.count(events, outgoing)
+
+    def count(self, events: dict[EventName, list[Event]], outgoing: list[Outgoing]) -> Outcome:
+        """Attribute and count accepted events; the messages follow those in `outgoing`."""
+        counts = Counts()
+        accepted = _Accepted(
+            [log.newest for log in self._logs],
+            [{event.event_id: event.event_time for event in events.get(name, ())} for name in EVENT_TYPES],
+            [],
+            [],
+            [],
+        )
+        seen: list[tuple[str, str]] = []
+        for event in events.get("search", ()):
+            assert isinstance(event, SearchEvent)
+            keyword = normal_form(event.query)
+            if keyword not in self._reported:
+                self._reported.add(keyword)
+                seen.append((keyword, event.query))
+            counts.add(event.event_time, _SEARCHES, (entity("keyword", keyword), entity("category", event.category)))
+        for event in events.get("impression", ()):
+            assert isinstance(event, ImpressionEvent)
+            keyword = normal_form(event.keyword)
+            counts.add(event.event_time, _IMPRESSIONS, _entities(event.item, event.category, keyword, event.campaign))
+        for event in events.get("click", ()):
+            assert isinstance(event, ClickEvent)
+            keyword = normal_form(event.keyword)
+            counts.add(event.event_time, _CLICKS, _entities(event.item, event.category, keyword, event.campaign))
+            click = Click(event.event_time, event.event_id, keyword, event.campaign)
+            self._click((event.shopper, event.item), click, counts)
+            accepted.clicks.append((event.shopper, event.item, click))
+        for event in events.get("purchase", ()):
+            assert isinstance(event, PurchaseEvent)
+            purchase = Purchase(event.event_time, event.event_id, event.quantity, event.quantity * event.unit_price)
+            counts.add_purchase(purchase, (entity("item", event.item), entity("category", event.category)))
+            clicked = self._attribution.add_purchase((event.shopper, event.item), purchase)
+            if clicked:
+                counts.add_purchase(purchase, attributed(event.item, clicked))
+            accepted.purchases.append((event.shopper, event.item, purchase))
+        self._forget()
+        if not any(accepted.ids):
+            return Outcome(None, outgoing)
+        accepted.keywords = [keyword for keyword, _ in seen]
+        outgoing += self._deltas(counts, [event.event_time for many in events.values() for event in many])
+        outgoing += self._keywords_seen(seen)
+        return Outcome(msgspec.msgpack.encode(accepted), outgoing)
+
+    def snapshot(self) -> bytes:
+        items = list(self._attribution.items())
+        return msgspec.msgpack.encode(
+            _Accepted(
+                [log.newest for log in self._logs],
+                [log.remembered() for log in self._logs],
+                [(*key, click) for key, clicks, _ in items for click in clicks],
+                [(*key, purchase) for key, _, purchases in items for purchase in purchases],
+                sorted(self._reported),
+            )
+        )
+
+    def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> None:
+        """Stage 1 writes nothing but messages."""
+
+    def _apply(self, accepted: _Accepted) -> None:
+        for log, ids, newest in zip(self._logs, accepted.ids, accepted.newest, strict=True):
+            log.remember(ids.items(), newest)
+        for shopper, item, click in accepted.clicks:
+            self._attribution.add_click((shopper, item), click)
+        for shopper, item, purchase in accepted.purchases:
+            self._attribution.add_purchase((shopper, item), purchase)
+        self._reported.update(accepted.keywords)
+
+    def _click(self, key: ShopperItem, click: Click, counts: Counts) -> None:
+        for correction in self._attribution.add_click(key, click):
+            metrics.ATTRIBUTION_CORRECTIONS.inc()
+            if correction.before:
+                counts.add_purchase(correction.purchase, attributed(key[1], correction.before), sign=-1)
+            counts.add_purchase(correction.purchase, attributed(key[1], correction.after))
+
+    def _forget(self) -> None:
+        for log, topic in zip(self._logs, self._topics.events, strict=True):
+            log.purge()
+            metrics.WATERMARK_MS.labels(topic.name, str(self._partition)).set(log.newest)
+        _, _, clicks, purchases = self._logs
+        self._attribution.forget(clicks.bound, purchases.bound)
+
+    def _reject(self, record: Record, rejected: Rejected, now_ms: int) -> Outgoing:
+        metrics.RECORDS_DEADLETTERED.labels(record.topic, rejected.code).inc()
+        return deadletter.outgoing(self._topics.deadletter.name, deadletter.dead_letter(record, rejected, now_ms))
+
+    def _deltas(self, counts: Counts, event_times: list[int]) -> list[Outgoing]:
+        partitions = self._settings.partitions
+        sample = event_times[:: len(event_times) // _SAMPLED_EVENT_TIMES + 1]
+        messages = []
+        for partition, packed in counts.packed(lambda name: crc32(name.encode()) % partitions).items():
+            envelope = self._progress.next_envelope(f"entity/{partition}")
+            value = msgspec.msgpack.encode(FeatureDeltas(envelope, *packed, sample))
+            messages.append(Outgoing(self._topics.deltas.name, partition, None, value))
+        return messages
+
+    def _keywords_seen(self, seen: list[tuple[str, str]]) -> list[Outgoing]:
+        if not seen:
+            return []
+        envelope = self._progress.next_envelope("keywords")
+        value = msgspec.msgpack.encode(KeywordsSeen(envelope, seen))
+        return [Outgoing(self._topics.keywords_seen.name, self._partition, None, value)]
+
+
+class Counts:
+    """Changes to counts of one batch: per minute and metric, how often each entity was named."""
+
+    def __init__(self) -> None:
+        self._named: dict[tuple[int, int], list[str]] = defaultdict(list)
+        self._amounts: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+
+    def add(self, time_ms: int, metric: int, entities: tuple[str, ...]) -> None:
+        """Count one event for each of `entities`."""
+        self._named[time_ms // MINUTE_MS, metric] += entities
+
+    def add_purchase(self, purchase: Purchase, entities: tuple[str, ...], sign: int = 1) -> None:
+        """Count (or, with sign -1, take back) a purchase in the tile of its own time."""
+        minute = purchase.time // MINUTE_MS
+        for metric, amount in ((_PURCHASES, 1), (_UNITS, purchase.units), (_REVENUE, purchase.revenue)):
+            amounts = self._amounts[minute, metric]
+            for name in entities:
+                amounts[name] += sign * amount
+
+    def packed(self, partition_of: Callable[[str], int]) -> dict[int, tuple[list[str], bytes, bytes, bytes]]:
+        """Per partition: entities, and of each row entity number, minute and amounts, as `FeatureDeltas` has them."""
+        for key, names in self._named.items():
+            self._amounts[key].update(names)
+        rows: dict[tuple[int, str], list[int]] = {}
+        for (minute, metric), amounts in self._amounts.items():
+            for name, amount in amounts.items():
+                row = rows.get((minute, name))
+                if row is None:
+                    row = rows[minute, name] = [0] * len(METRICS)
+                row[metric] += amount
+        numbers: dict[str, tuple[int, int]] = {}
+        entities: dict[int, list[str]] = defaultdict(list)
+        packed: dict[int, tuple[list[int], list[int], list[list[int]]]] = defaultdict(lambda: ([], [], []))
+        for (minute, name), row in rows.items():
+            place = numbers.get(name)
+            if place is None:
+                partition = partition_of(name)
+                place = numbers[name] = (partition, len(entities[partition]))
+                entities[partition].append(name)
+            entity_of, minutes, amounts_of = packed[place[0]]
+            entity_of.append(place[1])
+            minutes.append(minute)
+            amounts_of.append(row)
+        return {
+            partition: (
+                entities[partition],
+                np.array(entity_of, "<i4").tobytes(),
+                np.array(minutes, "<i4").tobytes(),
+                np.array(amounts_of, "<i8").tobytes(),
+            )
+            for partition, (entity_of, minutes, amounts_of) in packed.items()
+        }
+
+
+def attributed(item: str, click: Click) -> tuple[str, ...]:
+    """The entities that a purchase counts for through its click."""
+    entities = (entity("keyword", click.keyword), entity("pair", pair_key(item, click.keyword)))
+    return entities if click.campaign is None else (*entities, entity("campaign", click.campaign))
+
+
+def _entities(item: str, category: str, keyword: str, campaign: str | None) -> tuple[str, ...]:
+    entities = (f"item:{item}", f"category:{category}", f"keyword:{keyword}", f"pair:{item}|{keyword}")
+    return entities if campaign is None else (*entities, f"campaign:{campaign}")
+
+
+def _wrong_key(key: bytes | None, shopper: str) -> Rejected:
+    return Rejected(
+        "wrong_partition",
+        "key",
+        f"the record's key is {key!r}, the event's shopper is {shopper!r}; set key=shopper and "
+        "partitioner=murmur2_random, so that a shopper's events meet in one partition",
+    )
