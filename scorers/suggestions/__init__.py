@@ -1,0 +1,1 @@
+"""From scores to a list that is worth telling."""
