@@ -94,7 +94,7 @@ def judge(
 
 
 def tell_at(told_at_ms: int, verdict: Verdict, policy: Policy) -> int:
-    """When a materially changed list may be told, ms: at once (0) when it surged, else after the campaign's interval."""
+    """When a materially changed list may be told, ms: at once (0) when it surged, else after the interval."""
     return 0 if verdict.surge else told_at_ms + policy.interval_ms
 
 

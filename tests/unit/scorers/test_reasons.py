@@ -1,0 +1,73 @@
+"""Reasons in words follow from the evidence, and from nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from scorers.suggestions.reasons import MOST, Evidence, reasons
+
+QUIET = Evidence(
+    category="boots",
+    sources=frozenset(),
+    windows=("10m", "1h", "24h"),
+    seen=(5.0, 30.0, 720.0),
+    foreseen=(5.0, 30.0, 720.0),
+    smoothing=20.0,
+    searches=50.0,
+    pair_clicks=0.0,
+    pair_purchases=0.0,
+    sells_better=1.0,
+    similarity=0.4,
+    coverage=0.0,
+    rivals=9,
+)
+
+
+def texts(**over: object) -> list[str]:
+    return [reason.text for reason in reasons(replace(QUIET, **over))]  # type: ignore[arg-type]
+
+
+def test_without_evidence_there_is_no_reason() -> None:
+    assert texts() == []
+
+
+@pytest.mark.parametrize(
+    ("over", "text"),
+    [
+        ({"seen": (10.0, 240.0, 900.0)}, "searches up 8x in the last hour"),
+        ({"seen": (5.0, 30.0, 1_300.0)}, "searches up 1.8x in the last 24 hours"),
+        ({"seen": (40.0, 40.0, 730.0), "foreseen": (0.2, 1.0, 700.0)}, "hardly ever before"),
+        ({"seen": (5.0, 30.0, 100.0)}, "searches down to 14% in the last 24 hours"),
+        ({"pair_purchases": 3.0}, "buyers of this item searched it (3 bought)"),
+        ({"pair_clicks": 1.0}, "shoppers who searched it clicked this item once"),
+        ({"sources": {"co_searched"}}, "buyers of this item searched it"),
+        ({"sells_better": 2.34}, "sells 2.3x better per search than boots does"),
+        ({"sources": {"rising"}}, "rising in boots"),
+        ({"coverage": 1.0}, "its words stand in the item's title or specification"),
+        ({"similarity": 0.7}, "close in meaning to the item's title"),
+        ({"searches": 1_234.0}, "searched 1,234 times in the last 7 days"),
+        ({"searches": 1_234.0, "rivals": 0}, "no other seller bids for it"),
+        ({"sources": {"adopted"}}, "in the campaign already"),
+    ],
+)
+def test_one_piece_of_evidence_gives_its_reason(over: dict[str, object], text: str) -> None:
+    assert any(text in given for given in texts(**over))
+
+
+def test_a_few_searches_are_no_surge() -> None:
+    assert texts(seen=(3.0, 4.0, 5.0), foreseen=(0.1, 0.5, 4.0)) == []
+
+
+def test_the_surge_comes_first_and_the_rest_is_cut() -> None:
+    everything = texts(
+        seen=(10.0, 240.0, 900.0),
+        pair_purchases=3.0,
+        sells_better=2.0,
+        sources={"rising", "adopted"},
+        coverage=1.0,
+        searches=5_000.0,
+    )
+    assert len(everything) == MOST
+    assert everything[0] == "searches up 8x in the last hour"
