@@ -13,6 +13,8 @@ from typing import Annotated, Any
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from infra.failure import Failure
+
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
 DAY_MS = 24 * HOUR_MS
@@ -21,8 +23,10 @@ WINDOW_LENGTHS_MS = {"10m": 10 * MINUTE_MS, "1h": HOUR_MS, "24h": DAY_MS, "7d": 
 """The windows on offer, in milliseconds."""
 
 
-class SettingsError(Exception):
+class SettingsError(Failure):
     """A setting has a value that is not allowed. The text names it, what was given and what is allowed."""
+
+    exit_code = 2
 
 
 class Settings(BaseSettings):
@@ -119,6 +123,12 @@ class Settings(BaseSettings):
     scorer_unknown_ttl_ms: int = Field(
         30_000, ge=0, description="So late a vector is looked for again that the online store did not have"
     )
+    scorer_refresh_ms: int = Field(
+        10 * MINUTE_MS,
+        ge=1_000,
+        description="A campaign is scored again after this long, whether or not it was touched",
+    )
+    adopted_max: int = Field(100, ge=0, le=1_000, description="Most adopted keywords that a set shows for comparison")
     forecast_smoothing: float = Field(
         20.0, gt=0, description="Searches by which a short window's surprise is drawn towards what was expected of it"
     )

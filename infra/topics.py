@@ -139,7 +139,7 @@ class Topics:
                 key="campaign",
                 partitions=partitions,
                 written_by="campaign service",
-                read_by="campaign agent",
+                read_by="campaign agent; scoring workers, when their signals are too old",
                 cleanup="compact",
             ),
             product_state=Topic(
@@ -166,7 +166,7 @@ class Topics:
                 key="campaign (murmur2)",
                 partitions=partitions,
                 written_by="campaign service",
-                read_by="feedback agent",
+                read_by="feedback agent, every scoring worker",
                 retention_ms=90 * day,
             ),
             controls=Topic(

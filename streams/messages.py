@@ -207,6 +207,7 @@ class Trigger(Struct, frozen=True, kw_only=True):
 
     entity: str
     cause: str
+    """As of a signal, or `restarted`, or `refreshed` (nothing moved much, but it was long ago)."""
     metric: str = ""
     window: str = ""
     before: int = 0
@@ -231,6 +232,8 @@ class SuggestionSet(Struct, frozen=True, kw_only=True):
     arm: str = "default"
     """The experiment's arm."""
     trigger: Trigger
+    held_ms: int = 0
+    """How long the set was held back on purpose: by the campaign's interval or by a pause."""
     suggestions: list[Suggestion]
     changes: Changes
 
