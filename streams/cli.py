@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -24,6 +25,52 @@ if find_spec("streams.simulator") and find_spec("streams.simulator.cli"):
     app.add_typer(simulator_app, name="simulate", rich_help_panel=PANEL)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+
+
+Folder = Annotated[Path, typer.Option(help="Where the documents are.")]
+
+
+@contracts_app.command("write")
+def contracts_write(folder: Folder = Path("docs/contracts")) -> None:
+    """Generate JSON Schemas and the AsyncAPI document from the messages' structs.
+
+    Example: keypulse contracts write
+    """
+    from streams import schemas
+
+    for path in schemas.write(folder):
+        typer.echo(f"wrote {folder / path}")
+
+
+@contracts_app.command("check")
+def contracts_check(folder: Folder = Path("docs/contracts")) -> None:
+    """Check that the documents are fresh and that no change breaks a released revision. Exit code 1 if not.
+
+    Example: keypulse contracts check
+    """
+    from streams import schemas
+
+    problems = schemas.check(folder)
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo(f"{len(schemas.CONTRACTS)} messages, {len(schemas.revisions(folder))} released revisions: all well")
+
+
+@contracts_app.command("release")
+def contracts_release(folder: Folder = Path("docs/contracts")) -> None:
+    """Add today's schemas to the history, as part of a release: from then on they bind later changes.
+
+    Example: keypulse contracts release
+    """
+    from streams import schemas
+
+    if problems := schemas.check(folder):
+        typer.echo("\n".join(problems), err=True)
+        raise typer.Exit(1)
+    place = schemas.release(folder)
+    typer.echo(f"wrote {place}" if place else "nothing changed since the last revision")
 
 
 @deadletter_app.command("list")
