@@ -126,7 +126,7 @@ class Settings(BaseSettings):
     scorer_refresh_ms: int = Field(
         10 * MINUTE_MS,
         ge=1_000,
-        description="A campaign is scored again after this long, whether or not it was touched",
+        description="After this long a campaign is scored again, touched or not",
     )
     adopted_max: int = Field(100, ge=0, le=1_000, description="Most adopted keywords that a set shows for comparison")
     forecast_smoothing: float = Field(
