@@ -140,3 +140,47 @@ def _check_codes(codes: list[str]) -> None:
 
     if unknown := [code for code in codes if code not in CODES]:
         raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(CODES)}", param_hint="--code")
+
+
+@app.command(rich_help_panel=PANEL)
+def validate(
+    file: Annotated[typer.FileBinaryRead, typer.Argument(help="JSON lines, one record a line; - reads stdin.")],
+    type_: Annotated[
+        str | None,
+        typer.Option(
+            "--type",
+            help="search, impression, click, purchase, campaign, product or feedback; when not given it is told by a "
+            "field `type` or `topic`, else by the fields that a record has.",
+        ),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell, record by record, what is wrong with what you are about to send, and how to cure it.
+
+    Dates are judged against this machine's clock. Exit code 1 if any record would be refused.
+
+    Example: keypulse validate events.jsonl --type click
+    """
+    from infra.clock import SystemClock
+    from infra.settings import settings
+    from streams import validate as validation
+
+    if type_ is not None and type_ not in validation.TYPES:
+        raise typer.BadParameter(f"{type_!r} is not one of {', '.join(validation.TYPES)}", param_hint="--type")
+    validator = validation.Validator(settings(), SystemClock().now_ms(), type_)
+    problems, good = [], 0
+    for problem in validator.problems(file):
+        if problem is None:
+            good += 1
+            continue
+        problems.append(problem)
+        if not as_json:
+            typer.echo(validation.as_text(problem))
+    bad = sum(not problem.warning for problem in problems)
+    records = good + len({problem.record for problem in problems})
+    if as_json:
+        typer.echo(validation.as_json(records, problems))
+    else:
+        typer.echo(f"{records} records, {bad} bad")
+    if bad:
+        raise typer.Exit(1)
