@@ -1,28 +1,71 @@
-"""The command line: mounts each floor's commands, imports nothing heavy until a command runs."""
+"""The command line: mounts each floor's commands. Nothing heavy is imported until a command runs."""
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from importlib.util import find_spec
+from typing import Annotated
 
 import typer
 
 FLOORS = ("infra", "feature_repo", "streams", "scorers")
-UNREACHABLE, BAD_INPUT = 3, 2
+
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed, or an error that is no fault of yours; 2 wrong usage, a wrong \
+setting or wrong input; 3 a server does not answer; 4 a local server cannot be had or did not start.
+
+Settings are read from the environment (KEYPULSE_PARTITIONS=8) and from keypulse.env in the working folder.
+
+Example: keypulse stack up && keypulse topics create && keypulse lag"""
 
 
 def build() -> typer.Typer:
-    """All commands."""
-    app = typer.Typer(no_args_is_help=True, add_completion=False, rich_markup_mode="rich")
+    """The application, with every floor's commands at the top level."""
+    app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     for floor in FLOORS:
-        try:
-            app.add_typer(import_module(f"{floor}.cli").app)
-        except ModuleNotFoundError:
+        if not find_spec(f"{floor}.cli"):
             continue
+        app.add_typer(import_module(f"{floor}.cli").app)
+    app.callback(epilog=EXIT_CODES)(_options)
     return app
 
 
+def _options(
+    log_level: Annotated[
+        str, typer.Option(envvar="KEYPULSE_LOG_LEVEL", help="DEBUG, INFO, WARNING or ERROR; log lines go to stderr.")
+    ] = "INFO",
+    _version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=lambda wanted: _show_version(wanted), help="Show it.")
+    ] = False,
+) -> None:
+    """Keywords that will raise a campaign's sales, kept fresh as shoppers search, click and buy."""
+    from infra import log
+
+    try:
+        log.setup(log_level.upper())
+    except ValueError:
+        raise typer.BadParameter(f"{log_level!r} is not one of DEBUG, INFO, WARNING, ERROR") from None
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"keypulse {version('keypulse')}")
+        raise typer.Exit
+
+
 def main() -> None:
-    build()()
+    """Run a command. A `Failure` is shown as its text alone, any other error with its stack."""
+    try:
+        build()()
+    except Exception as error:
+        from infra.failure import Failure
+
+        if not isinstance(error, Failure):
+            raise
+        typer.secho(f"keypulse: {error}", fg="red", err=True)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,9 @@ log = get_logger(__name__)
 LARGEST_MESSAGE = 16_777_216
 """Bytes; the largest that any topic of the registry takes."""
 
+QUIET = {"log_level": 0}
+"""Options of a client that may well find no broker: librdkafka logs nothing."""
+
 REQUEST_S = 10.0
 """An admin request that takes longer has failed. An AdminClient that lived through a broker restart may hang."""
 
@@ -60,14 +63,14 @@ def consumer(settings: Settings, group: str, **over: Any) -> Consumer:
     )
 
 
-def admin(settings: Settings) -> AdminClient:
+def admin(settings: Settings, **over: Any) -> AdminClient:
     """A client for topics, groups and offsets."""
-    return AdminClient(_common(settings))
+    return AdminClient(_common(settings) | over)
 
 
 def wait_ready(settings: Settings, timeout_s: float = 60.0) -> None:
     """Return once the broker answers. Raises `Unreachable`."""
-    client = admin(settings)
+    client = admin(settings, **QUIET)
     until_reachable(f"Kafka at {settings.kafka_servers}", lambda: client.list_topics(timeout=5), timeout_s)
 
 
@@ -88,10 +91,9 @@ def create_topics(settings: Settings) -> list[str]:
             client.list_topics(topic.name, timeout=REQUEST_S)
     elif missing:
         _create(client, settings, missing)
-    found = client.list_topics(timeout=REQUEST_S).topics
+    found = until_reachable("a new topic", lambda: _partitions(client, topics), REQUEST_S, say=log.debug)
     for topic in topics:
-        if topic.name in found:
-            _check_partitions(topic, len(found[topic.name].partitions))
+        _check_partitions(topic, found[topic.name])
     if not is_embedded(client):
         _configure(client, [topic for topic in topics if topic.name in existing])
     return [topic.name for topic in missing]
@@ -100,6 +102,15 @@ def create_topics(settings: Settings) -> list[str]:
 def is_embedded(client: AdminClient) -> bool:
     """Whether the broker is librdkafka's own: no admin calls, and it makes topics (of 4 partitions) when asked for."""
     return str(client.list_topics(timeout=REQUEST_S).cluster_id).startswith("mockCluster")
+
+
+def _partitions(client: AdminClient, topics: list[Topic]) -> dict[str, int]:
+    """Partitions by topic, once every topic is known and led: a broker learns of a new one a moment later."""
+    known = client.list_topics(timeout=REQUEST_S).topics
+    for topic in topics:
+        if topic.name not in known or any(p.leader < 0 for p in known[topic.name].partitions.values()):
+            raise LookupError(f"{topic.name} is not there yet")
+    return {topic.name: len(known[topic.name].partitions) for topic in topics}
 
 
 def _check_partitions(topic: Topic, partitions: int) -> None:
@@ -115,7 +126,7 @@ def _create(client: AdminClient, settings: Settings, topics: list[Topic]) -> Non
         NewTopic(t.name, t.partitions, replication_factor=settings.replication_factor, config=t.config())
         for t in topics
     ]
-    for future in client.create_topics(new, request_timeout=REQUEST_S).values():
+    for future in client.create_topics(new, request_timeout=REQUEST_S, operation_timeout=REQUEST_S).values():
         try:
             future.result()
         except KafkaException as error:

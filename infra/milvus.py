@@ -17,11 +17,13 @@ def connect(settings: Settings, timeout_s: float = 60.0) -> MilvusClient:
     Raises:
         Unreachable: no answer within `timeout_s`.
     """
+    return until_reachable(f"Milvus at {settings.milvus_uri}", lambda: client(settings, timeout_s=5), timeout_s)
+
+
+def client(settings: Settings, timeout_s: float) -> MilvusClient:
+    """A client, in one try. Raises pymilvus's own errors."""
     from pymilvus import MilvusClient
 
-    def attempt() -> MilvusClient:
-        client = MilvusClient(uri=settings.milvus_uri, token=settings.milvus_token, timeout=5)
-        client.list_collections()
-        return client
-
-    return until_reachable(f"Milvus at {settings.milvus_uri}", attempt, timeout_s)
+    new = MilvusClient(uri=settings.milvus_uri, token=settings.milvus_token, timeout=timeout_s)
+    new.list_collections()
+    return new

@@ -38,7 +38,9 @@ echo "setup: installing the $(grep -c '^[^ #]*==' requirements.lock) packages of
 sed -n 's/^    "\([A-Za-z0-9_-]*\)[^"]*", *# \(.*\)/\1|\2/p' pyproject.toml |
   while IFS='|' read -r package reason; do printf '  %-22s %s\n' "$package" "$reason"; done
 
+quiet=--quiet
+if [ -t 2 ]; then quiet=; fi # to a person uv shows how far it is
 export VIRTUAL_ENV=$PWD/$venv UV_PYTHON_DOWNLOADS=never
-"$venv/bin/uv" pip sync --quiet --require-hashes --compile-bytecode requirements.lock
+"$venv/bin/uv" pip sync $quiet --require-hashes --compile-bytecode requirements.lock
 "$venv/bin/uv" pip install --quiet --no-deps --no-build-isolation --editable .
 echo "setup: done; the command is $venv/bin/keypulse"

@@ -7,6 +7,9 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from infra.kafka import QUIET, admin
+from infra.settings import Settings
+
 ADDRESS = "address"
 WHAT_IT_GIVES_UP = (
     "records are kept in memory only and the oldest are dropped past a few MB a partition; no consumer lag, no topic "
@@ -31,10 +34,8 @@ class EmbeddedBroker:
     def url(self, folder: Path, port: int) -> str:
         return (folder / ADDRESS).read_text()
 
-    def probe(self, url: str) -> str | None:
-        from confluent_kafka.admin import AdminClient
-
-        AdminClient({"bootstrap.servers": url, "log_level": 0}).list_topics(timeout=2)
+    def probe(self, settings: Settings) -> str | None:
+        admin(settings, **QUIET).list_topics(timeout=2)
         return None
 
 

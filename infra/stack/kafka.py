@@ -12,6 +12,8 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from infra.kafka import QUIET, admin
+from infra.settings import Settings
 from infra.stack.server import Unavailable, free_port
 
 HERE = Path(__file__).parent
@@ -51,11 +53,8 @@ class Kafka:
     def url(self, folder: Path, port: int) -> str:
         return f"127.0.0.1:{port}"
 
-    def probe(self, url: str) -> str | None:
-        from confluent_kafka.admin import AdminClient
-
-        options = {"bootstrap.servers": url, "log_level": 0}
-        AdminClient(options).list_topics(timeout=2)
+    def probe(self, settings: Settings) -> str | None:
+        admin(settings, **QUIET).list_topics(timeout=2)
         return None
 
 

@@ -8,6 +8,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from infra.milvus import client
+from infra.settings import Settings
+
 
 class MilvusLite:
     """The pure-Python Milvus server: fine to a few ten thousand keywords."""
@@ -25,12 +28,8 @@ class MilvusLite:
     def url(self, folder: Path, port: int) -> str:
         return f"http://127.0.0.1:{port}"
 
-    def probe(self, url: str) -> str | None:
-        from pymilvus import MilvusClient
-
-        client = MilvusClient(uri=url, timeout=2)
-        client.list_collections()
-        return str(client.get_server_version()).removeprefix("milvus_lite-")
+    def probe(self, settings: Settings) -> str | None:
+        return str(client(settings, timeout_s=2).get_server_version()).removeprefix("milvus_lite-")
 
 
 def serve(folder: str, port: int) -> None:

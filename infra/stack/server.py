@@ -6,9 +6,14 @@ import socket
 from pathlib import Path
 from typing import Protocol
 
+from infra.failure import Failure
+from infra.settings import Settings
 
-class Unavailable(Exception):
+
+class Unavailable(Failure):
     """A server cannot be had on this machine. The text says what is missing and how to get it."""
+
+    exit_code = 4
 
 
 class Server(Protocol):
@@ -33,8 +38,8 @@ class Server(Protocol):
         """Its address as the setting wants it. Raises OSError while that isn't known yet."""
         ...
 
-    def probe(self, url: str) -> str | None:
-        """Ask the server at `url` for something that it must be able to do; its version, None if it doesn't tell.
+    def probe(self, settings: Settings) -> str | None:
+        """Ask the server that `settings` name for what it must be able to do; its version, None if it doesn't tell.
 
         Raises whatever the client raises while the server isn't ready.
         """

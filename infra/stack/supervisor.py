@@ -16,7 +16,8 @@ from pathlib import Path
 
 import psutil
 
-from infra.reach import Unreachable
+from infra.failure import Failure
+from infra.reach import one_line, until_reachable
 from infra.redis import without_password
 from infra.settings import Settings
 from infra.stack import state
@@ -31,13 +32,17 @@ READY_S = 90.0
 """A server that doesn't answer this long after its start has failed. Kafka takes 4 s on an idle machine."""
 STOP_S = 20.0
 """A server that still runs this long after SIGTERM is killed."""
+EXTERNAL_S = 15.0
+"""How long a server of the user's own is tried."""
 PROBE_PAUSE_S = 0.1
 
 Tell = Callable[[str], None]
 
 
-class StackError(Exception):
+class StackError(Failure):
     """A server could not be started. The text holds the last lines of its log."""
+
+    exit_code = 4
 
 
 @dataclass(frozen=True)
@@ -134,22 +139,21 @@ class Supervisor:
                 found.append(Health(part, False, cause))
                 continue
             try:
-                servers[part.name].probe(part.url)
+                servers[part.name].probe(self._at(part.setting, part.url))
                 found.append(Health(part, True))
             except Exception as error:
-                found.append(Health(part, False, f"runs, but does not answer: {_line(error)}"))
+                found.append(Health(part, False, f"runs, but does not answer: {one_line(error)}"))
         return found
 
     def _external(self, server: Server) -> Part:
         url = str(getattr(self._settings, server.setting))
-        try:
-            version = server.probe(url)
-        except Exception as error:
-            raise Unreachable(
-                f"{server.name} at {without_password(url)} (setting {server.setting}) does not answer: {_line(error)}"
-            ) from error
-        self._tell(f"{server.name}: yours, at {without_password(url)}")
+        shown = f"{server.name} at {without_password(url)} (setting {server.setting})"
+        version = until_reachable(shown, lambda: server.probe(self._settings), EXTERNAL_S)
+        self._tell(f"{shown}: yours")
         return Part(server.name, server.setting, EXTERNAL, version or "unknown", url)
+
+    def _at(self, setting: str, url: str) -> Settings:
+        return self._settings.model_copy(update={setting: url})
 
     def _report_crash(self, part: Part | None) -> None:
         if part and part.pid is not None:
@@ -194,7 +198,7 @@ class Supervisor:
         while True:
             try:
                 url = starting.server.url(self._folder / part.name, starting.port)
-                version = starting.server.probe(url) or part.version
+                version = starting.server.probe(self._at(part.setting, url)) or part.version
                 self._tell(f"{part.name}: ready, {part.kind} {version} at {url}")
                 return replace(part, url=url, version=version)
             except Exception as error:
@@ -202,7 +206,7 @@ class Supervisor:
                     raise StackError(f"{part.name} ended while starting; its log's end:\n{part.log_tail()}") from error
                 if time.monotonic() > deadline:
                     raise StackError(
-                        f"{part.name} did not answer within {READY_S:.0f} s ({_line(error)}); its log's end:\n"
+                        f"{part.name} did not answer within {READY_S:.0f} s ({one_line(error)}); its log's end:\n"
                         f"{part.log_tail()}"
                     ) from error
             time.sleep(PROBE_PAUSE_S)
@@ -242,7 +246,3 @@ def _end_with_parent() -> None:
     import ctypes
 
     ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

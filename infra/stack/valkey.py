@@ -9,6 +9,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from redis import Redis
+
+from infra.settings import Settings
 from infra.stack.server import Unavailable
 
 DURABLE = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
@@ -42,10 +45,8 @@ class Valkey:
     def url(self, folder: Path, port: int) -> str:
         return f"redis://127.0.0.1:{port}/0"
 
-    def probe(self, url: str) -> str | None:
-        from redis import Redis
-
-        with Redis.from_url(url, socket_connect_timeout=2, socket_timeout=2) as client:
+    def probe(self, settings: Settings) -> str | None:
+        with Redis.from_url(getattr(settings, self.setting), socket_connect_timeout=2, socket_timeout=2) as client:
             answer = client.info("server")
         return str(answer.get("valkey_version") or answer.get("redis_version"))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from confluent_kafka.admin import ConfigEntry, ConfigResource, ResourceType
 
 from infra import kafka, milvus, redis
+from infra.reach import until_reachable
 from infra.settings import Settings, SettingsError, load
 from infra.stack import state
 from infra.topics import Topics
@@ -45,15 +45,17 @@ def test_another_number_of_partitions_is_refused_by_name(integration_settings: S
         kafka.create_topics(integration_settings.model_copy(update={"partitions": 8}))
 
 
-def test_a_topics_configuration_follows_the_registry(integration_settings: Settings, tmp_path: Path) -> None:
-    from confluent_kafka.admin import ConfigResource, ResourceType
-
+def test_a_topics_configuration_follows_the_registry(integration_settings: Settings) -> None:
     kafka.create_topics(integration_settings)
     longer = load(**integration_settings.model_dump() | {"windows": "10m,1h,24h,7d,30d"})
     kafka.create_topics(longer)
-    resource = ConfigResource(ResourceType.TOPIC, Topics.of(longer).click.name)
     client = kafka.admin(longer)
-    (answer,) = client.describe_configs([resource]).values()
-    config = answer.result()
-    assert config["retention.ms"].value == str(longer.event_retention_ms)
-    assert config["message.timestamp.type"].value == "LogAppendTime"
+    resource = ConfigResource(ResourceType.TOPIC, Topics.of(longer).click.name)
+
+    def config() -> dict[str, ConfigEntry]:
+        (answer,) = client.describe_configs([resource]).values()
+        entries: dict[str, ConfigEntry] = answer.result()
+        assert entries["retention.ms"].value == str(longer.event_retention_ms)
+        return entries
+
+    assert until_reachable("the new configuration", config, 10)["message.timestamp.type"].value == "LogAppendTime"
