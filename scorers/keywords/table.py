@@ -34,13 +34,20 @@ class Keyword(msgspec.Struct, frozen=True, kw_only=True):
     """Distinct shoppers who searched it."""
     sellers: list[str] = msgspec.field(default_factory=list)
     """Those who typed `text` in a campaign."""
+    rivals: int = 0
+    """Distinct sellers who chose it in any form."""
     first_searched_at: int = 0
     """ms; 0 when no shopper searched it."""
 
 
+def private_to(keyword: Keyword) -> str:
+    """The one seller who may see the keyword's text: no shopper searched it and only they typed it. Else empty."""
+    return keyword.sellers[0] if keyword.shoppers == 0 and len(keyword.sellers) == 1 else ""
+
+
 def may_show(keyword: Keyword, seller: str) -> bool:
-    """Whether `seller` may see the keyword's text: a shopper searched it, several sellers typed it, or it is theirs."""
-    return keyword.shoppers > 0 or len(keyword.sellers) > 1 or seller in keyword.sellers
+    """Whether `seller` may see the keyword's text."""
+    return private_to(keyword) in ("", seller)
 
 
 def keyword_table(searches: pl.DataFrame, campaigns: Iterable[CampaignState]) -> list[Keyword]:
@@ -98,13 +105,14 @@ def _typed_by_sellers(campaigns: Iterable[CampaignState]) -> dict[str, dict[str,
 
 
 def _keyword(canonical: str, searched: dict[str, Any] | None, typed: dict[str, dict[str, str]]) -> Keyword:
+    rivals = len({seller for sellers in typed.values() for seller in sellers})
     if searched is None:
         text = min(typed, key=lambda form: (-len(typed[form]), form))
         categories = sorted(typed[text].values())
         category = max(categories, key=categories.count)
-        return Keyword(canonical=canonical, text=text, category=category, sellers=sorted(typed[text]))
+        return Keyword(canonical=canonical, text=text, category=category, sellers=sorted(typed[text]), rivals=rivals)
     known = {name: value for name, value in searched.items() if value is not None}
-    return Keyword(**known, sellers=sorted(typed.get(searched["text"], {})))
+    return Keyword(**known, sellers=sorted(typed.get(searched["text"], {})), rivals=rivals)
 
 
 def write_table(path: Path, keywords: Iterable[Keyword]) -> None:
@@ -129,5 +137,6 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "volume_last_day": pl.Int64,
     "shoppers": pl.Int64,
     "sellers": pl.List(pl.String),
+    "rivals": pl.Int64,
     "first_searched_at": pl.Int64,
 }

@@ -1,0 +1,246 @@
+"""The keyword index in Milvus: built aside, checked, swapped in by alias; keywords discovered live are added to it."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.clock import Clock
+from infra.settings import Settings
+from scorers.keywords.table import Keyword, private_to
+from scorers.retrieval.encoders import Encoder
+from scorers.retrieval.neighbours import Hit
+from streams.events import UNKNOWN_CATEGORY
+
+if TYPE_CHECKING:
+    from pymilvus import MilvusClient
+
+FLAT_UP_TO = 50_000
+"""Exact search up to so many keywords; HNSW above. Graph search on few vectors is no faster and loses recall."""
+_BATCH = 2_000
+_CANARIES = 20
+_VERSION_TTL_MS = 1_000
+_FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppers", "seller", "rivals")
+
+
+class IndexMissing(Exception):
+    """There is no such index. The text says what to do."""
+
+
+class IndexBroken(Exception):
+    """A new collection failed its check. The text says how."""
+
+
+class KeywordIndex:
+    """The collection behind the alias `settings.keyword_collection`.
+
+    A collection's name is the index version: alias, build time and a hash of encoder and keywords. The collection
+    before the current one is kept for `roll_back`.
+    """
+
+    def __init__(self, client: MilvusClient, settings: Settings, encoder: Encoder, clock: Clock) -> None:
+        self._client = client
+        self._alias = settings.keyword_collection
+        self._encoder = encoder
+        self._clock = clock
+        self._version = ""
+        self._version_read_at = 0
+
+    @property
+    def version(self) -> str:
+        """The collection behind the alias, looked up at most once a second.
+
+        Raises:
+            IndexMissing: no index was built yet.
+        """
+        now = self._clock.now_ms()
+        if not self._version or now - self._version_read_at >= _VERSION_TTL_MS:
+            self._version, self._version_read_at = self._behind_alias(), now
+            if not self._version:
+                raise IndexMissing(f"Milvus has no alias {self._alias!r}: run `keypulse index build --history DIR`")
+        return self._version
+
+    def neighbours(self, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
+        """For each row up to `limit` active keywords by cosine, best first."""
+        if not len(vectors):
+            return []
+        found = self._client.search(
+            self.version,
+            data=list(vectors),
+            limit=limit,
+            filter='status == "active"',
+            output_fields=["canonical"],
+            search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 64)}},
+        )
+        return [[(hit["entity"]["canonical"], float(hit["distance"])) for hit in hits] for hits in found]
+
+    def fetch(self, canonicals: Sequence[str]) -> tuple[list[Keyword], NDArray[np.float32]]:
+        """Those of the keywords that the index holds, with their vectors."""
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(canonicals), _BATCH):
+            ids = list(canonicals[start : start + _BATCH])
+            rows += self._client.get(self.version, ids=ids, output_fields=[*_FIELDS, "vector"])
+        vectors = np.array([row["vector"] for row in rows], dtype=np.float32).reshape(len(rows), -1)
+        return [_keyword(row) for row in rows], vectors
+
+    def add(self, keywords: Sequence[tuple[str, str]]) -> None:
+        """Add keywords that shoppers typed, as (canonical, text); those already there for all to see stay as they are.
+
+        The category is that of the nearest known keywords. Adding the same again changes nothing.
+        """
+        texts = dict(keywords)
+        known, _ = self.fetch(list(texts))
+        for keyword in known:
+            if not private_to(keyword):
+                del texts[keyword.canonical]
+        if not texts:
+            return
+        vectors = self._encoder.encode(list(texts.values()))
+        categories = self._categories(vectors)
+        fresh = [
+            Keyword(canonical=canonical, text=text, category=category, volume=1, volume_last_day=1, shoppers=1)
+            for (canonical, text), category in zip(texts.items(), categories, strict=True)
+        ]
+        self._client.upsert(self.version, data=_rows(fresh, vectors))
+
+    def build(
+        self,
+        keywords: Sequence[Keyword],
+        vectors: NDArray[np.floating],
+        progress: Callable[[int], None] = lambda rows: None,
+    ) -> str:
+        """Write a new collection, check it and swap it in; the new version. `progress` is told of rows written.
+
+        Raises:
+            IndexBroken: the new collection failed its check; it is dropped and the old index stays.
+        """
+        current = self._behind_alias()
+        name = f"{self._alias}_{self._clock.now_ms()}_{self._fingerprint(keywords)}"
+        self._create(name, len(keywords), vectors.shape[1])
+        try:
+            for start in range(0, len(keywords), _BATCH):
+                batch = slice(start, start + _BATCH)
+                self._client.insert(name, data=_rows(keywords[batch], vectors[batch]))
+                progress(len(keywords[batch]))
+            self._client.load_collection(name)
+            self._check(name, keywords, np.asarray(vectors, dtype=np.float32))
+        except BaseException:
+            self._client.drop_collection(name)
+            raise
+        self._point_alias(name, current)
+        self._drop_all_but(name, current)
+        return name
+
+    def roll_back(self) -> str:
+        """Point the alias to the collection before the current one; its version.
+
+        Raises:
+            IndexMissing: there is none.
+        """
+        older = [name for name in self._collections() if name < self._behind_alias()]
+        if not older:
+            raise IndexMissing(f"no collection older than {self._behind_alias() or 'none'} to roll back to")
+        self._point_alias(older[-1], self._behind_alias())
+        return older[-1]
+
+    def _create(self, name: str, rows: int, dimension: int) -> None:
+        from pymilvus import DataType
+
+        schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
+        schema.add_field("canonical", DataType.VARCHAR, is_primary=True, max_length=16_384)
+        schema.add_field("text", DataType.VARCHAR, max_length=1_024)
+        schema.add_field("category", DataType.VARCHAR, max_length=1_024)
+        schema.add_field("status", DataType.VARCHAR, max_length=16)
+        schema.add_field("seller", DataType.VARCHAR, max_length=64)  # who alone may see it; empty for all
+        for count in ("volume", "volume_last_day", "shoppers", "rivals"):
+            schema.add_field(count, DataType.INT64)
+        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+        index = self._client.prepare_index_params()
+        kind, params = ("FLAT", {}) if rows <= FLAT_UP_TO else ("HNSW", {"M": 16, "efConstruction": 200})
+        index.add_index("vector", index_type=kind, metric_type="COSINE", params=params)
+        self._client.create_collection(name, schema=schema, index_params=index)
+
+    def _check(self, name: str, keywords: Sequence[Keyword], vectors: NDArray[np.float32]) -> None:
+        """Every row is there, and some keywords' vectors find themselves."""
+        counted = self._client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
+        if (rows := int(counted[0]["count(*)"])) != len(keywords):
+            raise IndexBroken(f"{name} holds {rows} keywords instead of {len(keywords)}; the old index stays")
+        if not keywords:
+            return
+        chosen = np.unique(np.linspace(0, len(keywords) - 1, _CANARIES).astype(int))
+        answers = self._client.search(
+            name, data=list(vectors[chosen]), limit=1, output_fields=["canonical"], consistency_level="Strong"
+        )
+        for row, hits in zip(chosen, answers, strict=True):
+            # Another keyword may have the very same vector; the nearest one must be as near as the keyword itself.
+            if not hits or hits[0]["distance"] < 0.999:
+                raise IndexBroken(f"{name} does not find {keywords[row].canonical!r} by its own vector; the old stays")
+
+    def _categories(self, vectors: NDArray[np.float32]) -> list[str]:
+        """For each vector the category of most of its nearest keywords."""
+        found = self._client.search(
+            self.version, data=list(vectors), limit=5, filter='status == "active"', output_fields=["category"]
+        )
+        near = [[hit["entity"]["category"] for hit in hits] for hits in found]
+        return [max(sorted(set(names)), key=names.count) if names else UNKNOWN_CATEGORY for names in near]
+
+    def _behind_alias(self) -> str:
+        from pymilvus import MilvusException
+
+        try:
+            return str(self._client.describe_alias(self._alias)["collection_name"])
+        except MilvusException:
+            if self._client.list_collections() is not None:
+                return ""
+            raise
+
+    def _point_alias(self, name: str, current: str) -> None:
+        if current:
+            self._client.alter_alias(collection_name=name, alias=self._alias)
+        else:
+            self._client.create_alias(collection_name=name, alias=self._alias)
+        self._version = ""
+
+    def _drop_all_but(self, *kept: str) -> None:
+        for name in self._collections():
+            if name not in kept:
+                self._client.drop_collection(name)
+
+    def _collections(self) -> list[str]:
+        """Our collections, oldest first."""
+        ours = re.compile(re.escape(self._alias) + r"_\d{13}_[0-9a-f]{8}")
+        return sorted(name for name in self._client.list_collections() if ours.fullmatch(name))
+
+    def _fingerprint(self, keywords: Sequence[Keyword]) -> str:
+        content = hashlib.sha256(self._encoder.name.encode())
+        content.update(msgspec.msgpack.encode(keywords))
+        return content.hexdigest()[:8]
+
+
+def _rows(keywords: Sequence[Keyword], vectors: NDArray[np.floating]) -> list[dict[str, Any]]:
+    return [
+        {
+            "canonical": keyword.canonical,
+            "text": keyword.text,
+            "category": keyword.category,
+            "status": "active",
+            "seller": private_to(keyword),
+            "volume": keyword.volume,
+            "volume_last_day": keyword.volume_last_day,
+            "shoppers": keyword.shoppers,
+            "rivals": keyword.rivals,
+            "vector": np.asarray(vector, dtype=np.float32).tolist(),
+        }
+        for keyword, vector in zip(keywords, vectors, strict=True)
+    ]
+
+
+def _keyword(row: dict[str, Any]) -> Keyword:
+    known = {name: row[name] for name in _FIELDS if name != "seller"}
+    return Keyword(**known, sellers=[row["seller"]] if row["seller"] else [])

@@ -1,0 +1,45 @@
+"""What every source of candidates answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorers.retrieval.neighbours import Hit
+from streams.messages import ProductState
+
+__all__ = ["Hit", "ItemQuery", "Source"]
+
+
+@dataclass(frozen=True, eq=False)
+class ItemQuery:
+    """An item for which keywords are sought."""
+
+    product: ProductState
+    seller: str
+    """Who will see the keywords."""
+    text: str
+    """Of product and specification: what is matched."""
+    vector: NDArray[np.float32]
+    """Of the product's text; length 1."""
+    terms: frozenset[str]
+    """Of `text` (`scorers.retrieval.lexical`)."""
+    adopted: dict[str, str] = field(default_factory=dict)
+    """Canonical form -> text of the keywords that the item's campaign has already."""
+
+
+class Source(Protocol):
+    """One way to find keywords for items."""
+
+    @property
+    def name(self) -> str:
+        """As suggestions name it."""
+        ...
+
+    def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
+        """For each item up to `limit` canonical keywords with the source's score, best first."""
+        ...

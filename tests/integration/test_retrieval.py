@@ -1,0 +1,116 @@
+"""The keyword index on a real Milvus: built, checked, swapped, added to, rolled back."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from infra import milvus
+from infra.clock import ManualClock
+from infra.settings import Settings
+from scorers.keywords.table import Keyword
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.index import IndexBroken, IndexMissing, KeywordIndex
+from scorers.retrieval.neighbours import ExactNeighbours
+from tests.unit.scorers.letters import LetterEncoder
+
+pytestmark = pytest.mark.integration
+
+WORDS = "rain boot shoe run trail lamp desk led phone case red blue kid women men water proof light"
+
+
+def keywords(count: int) -> list[Keyword]:
+    pairs = itertools.islice(itertools.permutations(WORDS.split(), 2), count)
+    return [
+        Keyword(canonical=" ".join(sorted(pair)), text=" ".join(pair), category="boots", volume=n, shoppers=1)
+        for n, pair in enumerate({" ".join(sorted(pair)): pair for pair in pairs}.values())
+    ]
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock(1_700_000_000_000)
+
+
+@pytest.fixture
+def index(integration_settings: Settings, clock: ManualClock) -> KeywordIndex:
+    return KeywordIndex(milvus.connect(integration_settings), integration_settings, LetterEncoder(), clock)
+
+
+def embed(table: list[Keyword]) -> NDArray[np.float32]:
+    return LetterEncoder().encode([keyword.text for keyword in table])
+
+
+def test_without_an_index_the_error_says_what_to_run(index: KeywordIndex) -> None:
+    with pytest.raises(IndexMissing, match="keypulse index build"):
+        _ = index.version
+
+
+def test_neighbours_equal_exact_search(index: KeywordIndex) -> None:
+    table = keywords(120)
+    version = index.build(table, embed(table))
+    assert index.version == version
+    exact = ExactNeighbours(KeywordCatalogue(table, embed(table)), version)
+    queries = embed(table[::7])
+    for ours, theirs in zip(index.neighbours(queries, 10), exact.neighbours(queries, 10), strict=True):
+        np.testing.assert_allclose([s for _, s in ours], [s for _, s in theirs], atol=2e-3)
+
+
+def test_keywords_come_back_as_they_were_built(index: KeywordIndex) -> None:
+    table = [*keywords(10), Keyword(canonical="famili smith", text="smith family", sellers=["s1"], rivals=1)]
+    index.build(table, embed(table))
+    found, vectors = index.fetch(["famili smith", table[0].canonical, "unheard of"])
+    by_canonical = {keyword.canonical: row for row, keyword in enumerate(found)}
+    assert set(by_canonical) == {"famili smith", table[0].canonical}
+    assert found[by_canonical["famili smith"]] == table[-1]
+    np.testing.assert_allclose(vectors[by_canonical[table[0].canonical]], embed(table)[0], atol=1e-6)
+
+
+def test_a_discovered_keyword_is_found_at_once_and_for_good(index: KeywordIndex) -> None:
+    """Also guards against rows that vanish from search after an upsert."""
+    table = keywords(60)
+    index.build(table, embed(table))
+    for round_ in range(3):
+        index.add([(f"welli {round_}", f"wellies {round_}"), (table[0].canonical, "other text")])
+    hits = index.neighbours(LetterEncoder().encode(["wellies 2"]), 3)[0]
+    assert hits[0][0] == "welli 2"
+    (known,), _ = index.fetch([table[0].canonical])
+    assert known == table[0]
+    (added,), _ = index.fetch(["welli 1"])
+    assert (added.text, added.category, added.shoppers) == ("wellies 1", "boots", 1)
+    every = {hit for hits in index.neighbours(embed(table), 100) for hit, _ in hits}
+    assert every >= {keyword.canonical for keyword in table}
+
+
+def test_a_sellers_own_text_is_replaced_once_a_shopper_searches_it(index: KeywordIndex) -> None:
+    table = [*keywords(10), Keyword(canonical="famili smith", text="smith family", sellers=["s1"])]
+    index.build(table, embed(table))
+    index.add([("famili smith", "family smith")])
+    (found,), _ = index.fetch(["famili smith"])
+    assert (found.text, found.sellers) == ("family smith", [])
+
+
+def test_a_new_index_is_swapped_in_and_rolled_back(index: KeywordIndex, clock: ManualClock) -> None:
+    versions = []
+    for count in (10, 20, 30):
+        clock.advance_to(clock.now_ms() + 1_000)
+        versions.append(index.build(keywords(count), embed(keywords(count))))
+        assert index.version == versions[-1]
+    assert index._collections() == versions[1:]
+    assert index.roll_back() == versions[1]
+    assert index.version == versions[1]
+    with pytest.raises(IndexMissing):
+        index.roll_back()
+
+
+def test_an_index_that_fails_its_check_is_not_swapped_in(index: KeywordIndex, clock: ManualClock) -> None:
+    good = index.build(keywords(10), embed(keywords(10)))
+    clock.advance_to(clock.now_ms() + 1_000)
+    twice = keywords(10) + keywords(10)
+    with pytest.raises(IndexBroken):
+        index.build(twice, embed(twice)[:, ::-1] * np.nan)
+    assert index._collections() == [good]
+    assert index.version == good
