@@ -41,15 +41,18 @@ class MemoryStore:
     def confirm(self, partition: int) -> None:
         self._whole.add(partition)
 
+    def check(self, partition: int, epoch: int) -> None:
+        if (held := self._fences.get(partition)) is None:
+            raise StoreEmptied(partition)
+        if held != epoch:
+            raise Fenced(partition, epoch, held)
+
     def write(
         self, partition: int, epoch: int, entities: Sequence[str], sums: NDArray[np.float64], as_of_ms: int
     ) -> None:
         if sums.shape != (len(entities), self._width):
             raise ValueError(f"sums: shape {sums.shape}, expected ({len(entities)}, {self._width})")
-        if (held := self._fences.get(partition)) is None:
-            raise StoreEmptied(partition)
-        if held != epoch:
-            raise Fenced(partition, epoch, held)
+        self.check(partition, epoch)
         for name, vector in zip(entities, sums.astype(np.float64), strict=True):
             self._vectors[name] = vector, as_of_ms
 

@@ -46,6 +46,15 @@ class VectorSink(Protocol):
         """Say that every vector of the partition has been written."""
         ...
 
+    def check(self, partition: int, epoch: int) -> None:
+        """Look whether the partition is still ours and the store still whole, with nothing to write.
+
+        Raises:
+            Fenced: another owner took over.
+            StoreEmptied: the store lost its data.
+        """
+        ...
+
     def write(
         self, partition: int, epoch: int, entities: Sequence[str], sums: NDArray[np.float64], as_of_ms: int
     ) -> None:
@@ -80,6 +89,9 @@ class VectorWriter:
     def confirm(self, partition: int) -> None:
         self._redis.set(whole_key(partition), 1)
 
+    def check(self, partition: int, epoch: int) -> None:
+        check(partition, epoch, cast("bytes | None", self._redis.get(fence_key(partition))))
+
     def write(
         self, partition: int, epoch: int, entities: Sequence[str], sums: NDArray[np.float64], as_of_ms: int
     ) -> None:
@@ -88,11 +100,11 @@ class VectorWriter:
         fence = fence_key(partition)
         timestamp = codec.encode_timestamp(as_of_ms)
         if self._spans_slots:
-            check(partition, epoch, cast("bytes | None", self._redis.get(fence)))
+            self.check(partition, epoch)
         with self._redis.pipeline(transaction=False) as pipe:
             for kind, keys, values in _chunks(entities, codec.encode_vectors(sums)):
                 view = codec.vector_view(kind)
-                names = codec.field_name(view, codec.FEATURE), codec.timestamp_name(view)
+                names = codec.field_name(view, view), codec.timestamp_name(view)
                 if self._spans_slots:
                     for key, value in zip(keys, values, strict=True):
                         pipe.execute_command("HSET", key, names[0], value, names[1], timestamp)

@@ -10,11 +10,12 @@ no purchase within its window can.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeVar
 
 ShopperItem = tuple[str, str]
 _FEWEST_TO_FORGET = 1_000
+_Kept = TypeVar("_Kept")
 
 
 class Click(NamedTuple):
@@ -37,6 +38,13 @@ class Purchase(NamedTuple):
     """Minor units of the currency."""
 
 
+class Attributed(NamedTuple):
+    """A purchase and its last click so far, which stays with it: the click itself may be forgotten sooner."""
+
+    purchase: Purchase
+    click: Click | None
+
+
 class Correction(NamedTuple):
     """A purchase that now belongs to another click."""
 
@@ -51,26 +59,32 @@ class Attribution:
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self._clicks: dict[ShopperItem, list[Click]] = {}
-        self._purchases: dict[ShopperItem, list[Purchase]] = {}
+        self._purchases: dict[ShopperItem, list[Attributed]] = {}
         self._added = 0
         self._forget_at = _FEWEST_TO_FORGET
 
     def add_purchase(self, key: ShopperItem, purchase: Purchase) -> Click | None:
         """Add a purchase; its click so far, if any."""
-        self._purchases.setdefault(key, []).append(purchase)
+        eligible = (click for click in self._clicks.get(key, ()) if self._qualifies(click, purchase))
+        click = max(eligible, default=None)
+        self.load_purchase(key, Attributed(purchase, click))
+        return click
+
+    def load_purchase(self, key: ShopperItem, attributed: Attributed) -> None:
+        """Take over a purchase whose click is known."""
+        self._purchases.setdefault(key, []).append(attributed)
         self._added += 1
-        return self._last_click(key, purchase)
 
     def add_click(self, key: ShopperItem, click: Click) -> list[Correction]:
         """Add a click; the purchases that it takes over from an earlier click or from none."""
-        corrections = [
-            Correction(purchase, before, click)
-            for purchase in self._purchases.get(key, ())
-            if self._qualifies(click, purchase)
-            and ((before := self._last_click(key, purchase)) is None or before < click)
-        ]
         self._clicks.setdefault(key, []).append(click)
         self._added += 1
+        corrections = []
+        purchases = self._purchases.get(key, [])
+        for place, (purchase, before) in enumerate(purchases):
+            if self._qualifies(click, purchase) and (before is None or before < click):
+                purchases[place] = Attributed(purchase, click)
+                corrections.append(Correction(purchase, before, click))
         return corrections
 
     def forget(self, click_bound: int, purchase_bound: int) -> None:
@@ -82,8 +96,8 @@ class Attribution:
         if self._added < self._forget_at:
             return
         oldest_click = purchase_bound - self._window_ms
-        self._clicks = _kept(self._clicks, oldest_click)
-        self._purchases = _kept(self._purchases, click_bound)
+        self._clicks = _where(self._clicks, lambda click: click.time >= oldest_click)
+        self._purchases = _where(self._purchases, lambda attributed: attributed.purchase.time >= click_bound)
         self._added = 0
         self._forget_at = max(_FEWEST_TO_FORGET, sum(self.kept()))
 
@@ -91,21 +105,18 @@ class Attribution:
         """How many clicks and purchases are kept."""
         return sum(map(len, self._clicks.values())), sum(map(len, self._purchases.values()))
 
-    def items(self) -> Iterator[tuple[ShopperItem, list[Click], list[Purchase]]]:
-        """All that is kept."""
-        for key in self._clicks.keys() | self._purchases.keys():
-            yield key, self._clicks.get(key, []), self._purchases.get(key, [])
+    def clicks(self) -> Iterator[tuple[ShopperItem, Click]]:
+        """The clicks that are kept."""
+        return ((key, click) for key, many in self._clicks.items() for click in many)
 
-    def _last_click(self, key: ShopperItem, purchase: Purchase) -> Click | None:
-        return max((click for click in self._clicks.get(key, ()) if self._qualifies(click, purchase)), default=None)
+    def purchases(self) -> Iterator[tuple[ShopperItem, Attributed]]:
+        """The purchases that are kept."""
+        return ((key, attributed) for key, many in self._purchases.items() for attributed in many)
 
     def _qualifies(self, click: Click, purchase: Purchase) -> bool:
         return click.time <= purchase.time <= click.time + self._window_ms
 
 
-_Timed = TypeVar("_Timed", Click, Purchase)
-
-
-def _kept(all_of: dict[ShopperItem, list[_Timed]], oldest: int) -> dict[ShopperItem, list[_Timed]]:
-    kept = ((key, [one for one in many if one.time >= oldest]) for key, many in all_of.items())
+def _where(all_of: dict[ShopperItem, list[_Kept]], keep: Callable[[_Kept], bool]) -> dict[ShopperItem, list[_Kept]]:
+    kept = ((key, [one for one in many if keep(one)]) for key, many in all_of.items())
     return {key: many for key, many in kept if many}

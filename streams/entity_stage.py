@@ -63,6 +63,8 @@ class EntityStage:
     """The state of one entity partition. An entity's number in it is its slot."""
 
     name = "entity"
+    _rewrite: Literal["no", "due", "flushed"]
+    """How far writing every vector again has come, after the online store was emptied."""
 
     def __init__(self, partition: int, settings: Settings, topics: Topics, store: VectorSink) -> None:
         self._partition = partition
@@ -134,16 +136,16 @@ class EntityStage:
 
     def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> None:
         """Write the vectors of the feature-log messages to the online store."""
-        for message in outgoing:
-            if message.topic == self._topics.features_log.name and message.value:
-                rows = msgspec.msgpack.decode(message.value, type=FeatureRows)
-                sums = np.frombuffer(rows.sums, "<f8").reshape(len(rows.entities), -1)
-                try:
+        try:
+            self._store.check(self._partition, epoch)
+            for message in outgoing:
+                if message.topic == self._topics.features_log.name and message.value:
+                    rows = msgspec.msgpack.decode(message.value, type=FeatureRows)
+                    sums = np.frombuffer(rows.sums, "<f8").reshape(len(rows.entities), -1)
                     self._store.write(self._partition, epoch, rows.entities, sums, rows.as_of)
-                except StoreEmptied:
-                    self._store.acquire(self._partition, epoch)
-                    self._write_all_again()
-                    return
+        except StoreEmptied:
+            self._store.acquire(self._partition, epoch)
+            self._write_all_again()
         if self._rewrite == "flushed":
             self._store.confirm(self._partition)
             self._rewrite = "no"
@@ -153,7 +155,7 @@ class EntityStage:
         self._slots: dict[str, int] = {}
         self._sums = WindowSums(self._windows)
         self._flushed_at = 0
-        self._rewrite: Literal["no", "due", "flushed"] = "no"
+        self._rewrite = "no"
         self._told: NDArray[np.int64] = np.zeros_like(self._sums.sums)
         self._written_at: NDArray[np.int64] = np.zeros(0, np.int64)
         # Event times, ms: of the newest event, and of the oldest one whose count stands in no vector yet.

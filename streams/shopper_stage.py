@@ -21,9 +21,9 @@ from infra import metrics
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
 from streams import deadletter
-from streams.attribution import Attribution, Click, Purchase, ShopperItem
+from streams.attribution import Attributed, Attribution, Click, Purchase, ShopperItem
 from streams.decoding import EventDecoder
-from streams.deduplication import DUPLICATE, NEW, Deduplication
+from streams.deduplication import DUPLICATE, NEW, Deduplication, Verdict
 from streams.events import EVENT_TYPES, Event, EventName
 from streams.events import Click as ClickEvent
 from streams.events import Impression as ImpressionEvent
@@ -45,7 +45,7 @@ class _Accepted(Struct, array_like=True):
     newest: list[int]
     ids: list[dict[str, int]]
     clicks: list[tuple[str, str, Click]]
-    purchases: list[tuple[str, str, Purchase]]
+    purchases: list[tuple[str, str, Attributed]]
     keywords: list[str]
 
 
@@ -64,6 +64,7 @@ class ShopperStage:
         }
         self._number = {name: number for number, name in enumerate(EVENT_TYPES)}
         self._logs = [Deduplication(settings.late_horizon_ms) for _ in EVENT_TYPES]
+        self._journaled_newest = [log.newest for log in self._logs]
         self._attribution = Attribution(settings.attribution_window_ms)
         self._reported: set[str] = set()
         self._guard = deadletter.BadRecordGuard(settings)
@@ -96,7 +97,7 @@ class ShopperStage:
                 outgoing.append(self._reject(record, rejected, now_ms))
                 continue
             good += 1
-            verdict = self._logs[self._number[name]].judge(event.event_id, event.event_time)
+            verdict = self.judge(name, event)
             if verdict is NEW:
                 events[name].append(event)
             elif verdict is DUPLICATE:
@@ -111,6 +112,10 @@ class ShopperStage:
                 outgoing.append(self._reject(record, late, now_ms))
         self._guard.note(True, good)
         return self.count(events, outgoing)
+
+    def judge(self, name: EventName, event: Event) -> Verdict:
+        """What the next event of a log is to it; a new one is remembered, and must be counted."""
+        return self._logs[self._number[name]].judge(event.event_id, event.event_time)
 
     def count(self, events: dict[EventName, list[Event]], outgoing: list[Outgoing]) -> Outcome:
         """Attribute and count accepted events; the messages follow those in `outgoing`."""
@@ -147,24 +152,25 @@ class ShopperStage:
             counts.add_purchase(purchase, (entity("item", event.item), entity("category", event.category)))
             clicked = self._attribution.add_purchase((event.shopper, event.item), purchase)
             if clicked:
-                counts.add_purchase(purchase, attributed(event.item, clicked))
-            accepted.purchases.append((event.shopper, event.item, purchase))
+                counts.add_purchase(purchase, clicked_entities(event.item, clicked))
+            accepted.purchases.append((event.shopper, event.item, Attributed(purchase, clicked)))
         self._forget()
-        if not any(accepted.ids):
+        # A duplicate is not counted, yet its time may raise the bound.
+        if not any(accepted.ids) and accepted.newest == self._journaled_newest:
             return Outcome(None, outgoing)
+        self._journaled_newest = accepted.newest
         accepted.keywords = [keyword for keyword, _ in seen]
         outgoing += self._deltas(counts, [event.event_time for many in events.values() for event in many])
         outgoing += self._keywords_seen(seen)
         return Outcome(msgspec.msgpack.encode(accepted), outgoing)
 
     def snapshot(self) -> bytes:
-        items = list(self._attribution.items())
         return msgspec.msgpack.encode(
             _Accepted(
                 [log.newest for log in self._logs],
                 [log.remembered() for log in self._logs],
-                [(*key, click) for key, clicks, _ in items for click in clicks],
-                [(*key, purchase) for key, _, purchases in items for purchase in purchases],
+                [(*key, click) for key, click in self._attribution.clicks()],
+                [(*key, attributed) for key, attributed in self._attribution.purchases()],
                 sorted(self._reported),
             )
         )
@@ -177,16 +183,17 @@ class ShopperStage:
             log.remember(ids.items(), newest)
         for shopper, item, click in accepted.clicks:
             self._attribution.add_click((shopper, item), click)
-        for shopper, item, purchase in accepted.purchases:
-            self._attribution.add_purchase((shopper, item), purchase)
+        for shopper, item, attributed in accepted.purchases:
+            self._attribution.load_purchase((shopper, item), attributed)
         self._reported.update(accepted.keywords)
+        self._journaled_newest = accepted.newest
 
     def _click(self, key: ShopperItem, click: Click, counts: Counts) -> None:
         for correction in self._attribution.add_click(key, click):
             metrics.ATTRIBUTION_CORRECTIONS.inc()
             if correction.before:
-                counts.add_purchase(correction.purchase, attributed(key[1], correction.before), sign=-1)
-            counts.add_purchase(correction.purchase, attributed(key[1], correction.after))
+                counts.add_purchase(correction.purchase, clicked_entities(key[1], correction.before), sign=-1)
+            counts.add_purchase(correction.purchase, clicked_entities(key[1], correction.after))
 
     def _forget(self) -> None:
         for log, topic in zip(self._logs, self._topics.events, strict=True):
@@ -271,7 +278,7 @@ class Counts:
         }
 
 
-def attributed(item: str, click: Click) -> tuple[str, ...]:
+def clicked_entities(item: str, click: Click) -> tuple[str, ...]:
     """The entities that a purchase counts for through its click."""
     entities = (entity("keyword", click.keyword), entity("pair", pair_key(item, click.keyword)))
     return entities if click.campaign is None else (*entities, entity("campaign", click.campaign))

@@ -54,7 +54,10 @@ class Stage(Protocol):
         ...
 
     def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> None:
-        """Writes that must be visible before the messages are, e.g. vectors. Idempotent: repeated after a crash."""
+        """Writes that must be visible before the messages are, e.g. vectors. Idempotent: repeated after a crash.
+
+        Called with every batch, also when there is nothing to publish.
+        """
         ...
 
 
@@ -160,9 +163,8 @@ class PartitionRunner:
             raise
 
     def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        if not outgoing:
-            return
         self.stage.before_publish(outgoing, self._epoch)
         self.probe("written")
-        self.publisher.publish(outgoing)
-        self._published += len(outgoing)
+        if outgoing:
+            self.publisher.publish(outgoing)
+            self._published += len(outgoing)
