@@ -21,9 +21,6 @@ from feature_repo.states import Value
 PROJECT = "keypulse"
 """The Feast project: part of every key."""
 
-FEATURE = "sums"
-"""The one feature of a vector view: `Array(Float64)`."""
-
 _STRING = 2  # ValueType.STRING
 _PROJECT_BYTES = PROJECT.encode()
 
@@ -40,7 +37,10 @@ class UnexpectedBytes(Exception):
 
 
 def vector_view(kind: str) -> str:
-    """Name of the Feast view that holds the vectors of entities of `kind`."""
+    """Name of the Feast view that holds the vectors of entities of `kind`, and of its one feature, `Array(Float64)`.
+
+    One name for both, so that features of several kinds can be asked for together.
+    """
     return f"{kind}_sums"
 
 

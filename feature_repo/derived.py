@@ -98,4 +98,5 @@ def _trends(counts: Matrix, window_names: tuple[str, ...]) -> Matrix:
 def _recency(counts: Matrix) -> Matrix:
     """n x metrics: number of the shortest window in which anything was counted (0 the shortest); W when in none."""
     seen = counts > 0
-    return np.where(seen.any(axis=1), seen.argmax(axis=1), counts.shape[1]).astype(np.float64)
+    shortest: Matrix = np.where(seen.any(axis=1), seen.argmax(axis=1), counts.shape[1]).astype(np.float64)
+    return shortest

@@ -75,7 +75,7 @@ class VectorReader:
         with self._redis.pipeline(transaction=False) as pipe:
             for kind, keys in vectors.items():
                 view = codec.vector_view(kind)
-                names = codec.field_name(view, codec.FEATURE), codec.timestamp_name(view)
+                names = codec.field_name(view, view), codec.timestamp_name(view)
                 for key in keys:
                     pipe.execute_command("HMGET", codec.row_key(kind, key), *names)
             for view_name, keys in rows.items():
