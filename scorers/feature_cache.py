@@ -63,7 +63,7 @@ class FeatureCache:
         for kind, of_kind in keys.items():
             stale = self._stale(tables[kind], slots[kind], now)
             if stale.any():
-                due[kind] = list(dict.fromkeys(of_kind[row] for row in np.flatnonzero(stale)))
+                due[kind] = list(dict.fromkeys(of_kind[row] for row in np.flatnonzero(stale).tolist()))
         if due:
             for kind, vectors in self._source.read_many(due).items():
                 read = tables[kind].slots_of(due[kind])

@@ -1,0 +1,90 @@
+"""What a shard must not forget: what each of its campaigns was last told, and what its seller dismissed.
+
+All else (candidates, vectors, who depends on what) is computed again after a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+
+class Told(Struct, frozen=True, array_like=True):
+    """A keyword as it stood in the set last told."""
+
+    canonical: str
+    value: float
+    adopted: bool
+
+
+class CampaignMemory(Struct, frozen=True, array_like=True):
+    """One campaign. A closed one is remembered for its version, should it open again."""
+
+    version: int = 0
+    """Of the set last told; 0 when none was."""
+    told_at: int = 0
+    told: tuple[Told, ...] = ()
+    """Best first."""
+    dismissed: frozenset[str] = frozenset()
+    closed: bool = False
+
+    @property
+    def listed(self) -> list[str]:
+        """All keywords told, adopted ones included, best first."""
+        return [keyword.canonical for keyword in self.told]
+
+    @property
+    def suggested(self) -> dict[str, float]:
+        """The keywords told that were not yet adopted, with their values, best first."""
+        return {keyword.canonical: keyword.value for keyword in self.told if not keyword.adopted}
+
+
+_Memories = dict[str, CampaignMemory]
+
+
+class ShardState:
+    """The campaigns of a shard. What changed since the last `take_entry` is the journal's next entry."""
+
+    def __init__(self) -> None:
+        self._campaigns: _Memories = {}
+        self._changed: set[str] = set()
+
+    def __getitem__(self, campaign: str) -> CampaignMemory:
+        return self._campaigns[campaign]
+
+    def __setitem__(self, campaign: str, memory: CampaignMemory) -> None:
+        self._campaigns[campaign] = memory
+        self._changed.add(campaign)
+
+    def __contains__(self, campaign: str) -> bool:
+        return campaign in self._campaigns
+
+    def get(self, campaign: str) -> CampaignMemory:
+        """What is remembered of a campaign, or of one never heard of."""
+        return self._campaigns.get(campaign, CampaignMemory())
+
+    def open(self) -> list[str]:
+        """Campaigns that are not closed."""
+        return [campaign for campaign, memory in self._campaigns.items() if not memory.closed]
+
+    def take_entry(self) -> bytes | None:
+        """What changed, encoded; None when nothing did."""
+        if not self._changed:
+            return None
+        changed = {campaign: self._campaigns[campaign] for campaign in sorted(self._changed)}
+        self._changed.clear()
+        return msgspec.msgpack.encode(changed)
+
+    def snapshot(self) -> bytes:
+        """The whole state, encoded."""
+        return msgspec.msgpack.encode(self._campaigns)
+
+    @classmethod
+    def restored(cls, snapshot: bytes | None, journal: Iterable[bytes]) -> ShardState:
+        """The state that a snapshot and the entries after it say."""
+        state = cls()
+        for encoded in (*((snapshot,) if snapshot else ()), *journal):
+            state._campaigns.update(msgspec.msgpack.decode(encoded, type=_Memories))
+        return state

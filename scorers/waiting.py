@@ -1,0 +1,68 @@
+"""Campaigns that wait to be scored, the most urgent first. Pure."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+
+from streams.messages import Signal
+
+AT_ONCE = 1e6
+"""Impact of what may not wait: a new, changed or closed campaign."""
+
+AGEING_PER_S = 0.002
+"""Impact that a second of waiting adds."""
+
+WORTH_SCORING = 0.01
+"""Impact below which a campaign goes on waiting: the tenth part of a list's value shifts by a tenth."""
+
+
+@dataclass
+class Wait:
+    """Why a campaign waits. Signals pile up on it; the latest state is taken once."""
+
+    trigger: Signal
+    """The one with the greatest impact."""
+    impact: float
+    """Of all."""
+    since_ms: int
+    greatest: float
+
+    def urgency(self, now_ms: int) -> float:
+        """Impact, and the longer it waits the more."""
+        return self.impact + AGEING_PER_S * (now_ms - self.since_ms) / 1_000
+
+
+class Waiting:
+    """The waiting campaigns of a shard."""
+
+    def __init__(self) -> None:
+        self._waits: dict[str, Wait] = {}
+
+    def __len__(self) -> int:
+        return len(self._waits)
+
+    def __contains__(self, campaign: str) -> bool:
+        return campaign in self._waits
+
+    def add(self, campaign: str, signal: Signal, impact: float, now_ms: int) -> None:
+        """One reason more to score the campaign."""
+        wait = self._waits.get(campaign)
+        if wait is None:
+            self._waits[campaign] = Wait(signal, impact, now_ms, impact)
+            return
+        wait.impact += impact
+        if impact >= wait.greatest:
+            wait.trigger, wait.greatest = signal, impact
+
+    def take(self, most: int, now_ms: int) -> dict[str, Wait]:
+        """The most urgent ones, which then wait no more."""
+        due = ((campaign, wait) for campaign, wait in self._waits.items() if wait.urgency(now_ms) >= WORTH_SCORING)
+        chosen = heapq.nlargest(most, due, key=lambda pair: pair[1].urgency(now_ms))
+        for campaign, _ in chosen:
+            del self._waits[campaign]
+        return dict(chosen)
+
+    def remove(self, campaign: str) -> None:
+        """It need not be scored any more."""
+        self._waits.pop(campaign, None)
