@@ -113,11 +113,19 @@ class CandidateGenerator:
         self._learn({one.canonical for ones in fused for one in ones}, queries)
         return [self._candidates(query, ones) for query, ones in zip(queries, fused, strict=True)]
 
-    def _queries(self, requests: Sequence[ItemRequest]) -> list[ItemQuery]:
-        texts = {matching_text(request.product): product_text(request.product) for request in requests}
+    def vectors(self, products: Sequence[ProductState]) -> NDArray[np.float32]:
+        """Embeddings of the products' texts, n x dimension, rows of length 1."""
+        self._read(products)
+        return np.stack([self._texts[matching_text(product)].vector for product in products])
+
+    def _read(self, products: Iterable[ProductState]) -> None:
+        texts = {matching_text(product): product_text(product) for product in products}
         fresh = [text for text in texts if text not in self._texts]
         for text, vector in zip(fresh, self._encoder.encode([texts[text] for text in fresh]), strict=True):
             self._texts[text] = _Text(vector, text_terms(text))
+
+    def _queries(self, requests: Sequence[ItemRequest]) -> list[ItemQuery]:
+        self._read(request.product for request in requests)
         return [self._query(request, matching_text(request.product)) for request in requests]
 
     def _query(self, request: ItemRequest, text: str) -> ItemQuery:
