@@ -1,0 +1,83 @@
+"""Products and campaigns as their services tell them: two files of JSON lines, and the state topics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+from infra import kafka
+from infra.settings import Settings
+from infra.topics import Topics
+from streams.events import SCHEMA_VERSION
+from streams.messages import CampaignKeyword, CampaignState, CampaignStatus, ProductState
+from streams.simulator.market import Market
+from streams.simulator.sellers import NEVER_MS
+from streams.simulator.store import MarketMissing
+from streams.simulator.truth import campaign_id
+
+PRODUCTS, CAMPAIGNS = "products.jsonl", "campaigns.jsonl"
+
+
+def campaign_states(market: Market) -> list[CampaignState]:
+    """Each campaign as of the end of the history."""
+    campaigns, products, until = market.campaigns, market.catalogue.products, market.plan.until_ms
+    states = []
+    for number in range(len(campaigns)):
+        starts, ends = int(campaigns.starts[number]), int(campaigns.ends[number])
+        status: CampaignStatus = "ended" if ends <= until else "paused" if campaigns.paused[number] else "active"
+        states.append(
+            CampaignState(
+                schema_version=SCHEMA_VERSION,
+                campaign=campaign_id(number),
+                seller=campaigns.seller[number],
+                items=[products[item].item for item in campaigns.items[number]],
+                keywords=[
+                    CampaignKeyword(text=campaigns.texts[choice.text], match_type=choice.match_type, bid=choice.bid)
+                    for choice in campaigns.choices[number]
+                ],
+                category=products[campaigns.items[number][0]].category,
+                ad_rate=float(campaigns.ad_rate[number]),
+                daily_budget=int(market.budget[number]),
+                status=status,
+                starts_at=starts,
+                ends_at=None if ends == NEVER_MS else ends,
+                updated_at=ends if status == "ended" else starts,
+            )
+        )
+    return states
+
+
+def write_states(market: Market, folder: Path) -> None:
+    """Write products.jsonl and campaigns.jsonl."""
+    encode = msgspec.json.Encoder().encode_lines
+    (folder / PRODUCTS).write_bytes(encode(market.catalogue.products))
+    (folder / CAMPAIGNS).write_bytes(encode(campaign_states(market)))
+
+
+def publish_states(settings: Settings, folder: Path) -> dict[str, int]:
+    """Publish the folder's products and campaigns to the state topics; records by topic.
+
+    Raises:
+        MarketMissing: the folder holds no products or campaigns.
+        msgspec.ValidationError: a line is no product or campaign.
+    """
+    topics = Topics.of(settings)
+    producer = kafka.producer(settings)
+    sent = {}
+    for file, topic, kind in (
+        (PRODUCTS, topics.product_state.name, ProductState),
+        (CAMPAIGNS, topics.campaign_state.name, CampaignState),
+    ):
+        if not (folder / file).exists():
+            raise MarketMissing(folder, file)
+        lines = (folder / file).read_bytes().splitlines()
+        for line in lines:
+            state = msgspec.json.decode(line, type=kind)
+            key = state.item if isinstance(state, ProductState) else state.campaign
+            producer.produce(topic, key=key.encode(), value=line)
+            producer.poll(0)
+        sent[topic] = len(lines)
+    if left := producer.flush(60):
+        raise TimeoutError(f"{left} state records were not acknowledged within 60 s by {settings.kafka_servers}")
+    return sent
