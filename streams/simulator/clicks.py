@@ -23,7 +23,7 @@ class Clicks:
     """Per item, in log-odds."""
 
     def probability(self, concepts: Concepts, pair: Fit, item: Ints, concept: Ints, taste: Floats) -> Floats:
-        """P(click | looked at), i.e. at position 1, of each (item, concept); `taste` is how far the item is in fashion."""
+        """P(click | looked at), i.e. at position 1, of each (item, concept); `taste` is the item's fashion."""
         odds = _BASE + self.charm[item] + concepts.lure[concept] + taste
         odds = odds + _MET * pair.met + _SILENT * pair.silent + _CONTRADICTED * pair.contradicted
         odds = odds + _BRAND_MET * pair.brand_met + _BRAND_CONTRADICTED * pair.brand_contradicted

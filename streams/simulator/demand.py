@@ -10,10 +10,10 @@ from infra.settings import DAY_MS, HOUR_MS
 from streams.simulator.catalogue import Catalogue, Floats, Ints
 from streams.simulator.concepts import Concepts
 
-_HOUR_SHARES = np.array(
-    [0.45, 0.3, 0.22, 0.18, 0.18, 0.25, 0.45, 0.7, 0.95, 1.1, 1.2, 1.25]
-    + [1.3, 1.25, 1.2, 1.2, 1.2, 1.25, 1.35, 1.55, 1.7, 1.65, 1.3, 0.82]
-)
+_NIGHT = (0.45, 0.3, 0.22, 0.18, 0.18, 0.25, 0.45, 0.7)
+_DAY = (0.95, 1.1, 1.2, 1.25, 1.3, 1.25, 1.2, 1.2, 1.2, 1.25)
+_EVENING = (1.35, 1.55, 1.7, 1.65, 1.3, 0.82)
+_HOUR_SHARES = np.array((*_NIGHT, *_DAY, *_EVENING))
 """Searches by hour of the day (UTC) over their mean: quiet nights, an evening peak."""
 
 
@@ -43,7 +43,7 @@ class Demand:
         return np.asarray(self.taste_swing * np.sin(angle))
 
     def intensity(self, at: Ints) -> Floats:
-        """moments x concepts: searches relative to the mean of all concepts together, by hour, season, trend and taste."""
+        """moments x concepts: searches, relative to the mean of all concepts together."""
         day = (at[:, None] / DAY_MS) % 365.25
         hours = _HOUR_SHARES[(at // HOUR_MS) % 24][:, None]
         season = 1 + self.season * np.cos(2 * np.pi * (day - self.peak) / 365.25)
@@ -56,7 +56,7 @@ class Demand:
         return np.asarray(intensity)
 
     def hourly(self, start_ms: int, until_ms: int) -> tuple[Ints, Floats]:
-        """Beginnings of the hours that cover [start, until), and hours x concepts: intensity times the covered share."""
+        """Beginnings of the hours that cover [start, until); hours x concepts: intensity times the share covered."""
         begins = np.arange(start_ms // HOUR_MS * HOUR_MS, until_ms, HOUR_MS)
         covered = np.minimum(begins + HOUR_MS, until_ms) - np.maximum(begins, start_ms)
         return begins, self.intensity(begins + HOUR_MS // 2) * (covered / HOUR_MS)[:, None]

@@ -35,7 +35,7 @@ class Keywords:
 
 
 def make_keywords(rng: np.random.Generator, concepts: Concepts, count: int) -> Keywords:
-    """At least `count` different texts where the concepts allow that many; frequent concepts have more ways to be written."""
+    """`count` different texts, fewer where the concepts allow no more; frequent concepts are written in more ways."""
     ways: list[list[str]] = [[text] for text in concepts.text]
     owner = {text: place for place, text in enumerate(concepts.text)}
     weight = np.sqrt(concepts.weight) * (concepts.shelf >= 0)

@@ -55,8 +55,8 @@ class Market:
     demand: Demand
     organic: Organic
     campaigns: Campaigns
-    budget: Ints
-    """Per campaign and day, minor units; 0 for a campaign that spends nothing."""
+    appetite: Floats
+    """Per campaign: its budget over what it would spend; below 1 the budget binds."""
     pace: Floats
     """Per campaign: the factor on its bids that keeps it within its budget."""
     auction: Auction
@@ -86,6 +86,16 @@ class Market:
         pair = fit(self.catalogue, self.concepts, item, concept)
         return self.purchases.probability(self.catalogue, self.concepts, pair, item, concept)
 
+    def daily_budgets(self) -> Ints:
+        """Per campaign, minor units: what it spends on a mean day, times the room it leaves."""
+        concept, bidder = np.nonzero(self.auction.item >= 0)
+        item, campaign = self.auction.item[concept, bidder], self.auction.campaign[concept, bidder]
+        at = np.full(len(item), self.plan.until_ms)
+        shown = self.auction.p_shown(item, concept, self.auction.weight[concept, bidder], at, self.stock)
+        clicks = self.searches_per_day()[concept] * shown * self.p_click(item, concept, at)
+        spend = np.bincount(campaign, clicks * self.campaigns.bid[campaign], minlength=len(self.campaigns))
+        return np.maximum(100, np.round(spend * np.maximum(1.0, self.appetite))).astype(np.int64)
+
     def searches_per_day(self) -> Floats:
         """Searches of each concept on a mean day."""
         days = (self.plan.until_ms - self.plan.start_ms) / DAY_MS
@@ -111,45 +121,17 @@ def build(plan: Plan, catalogue: Catalogue | None = None, progress: Callable[[st
     organic = rank_organic(goods, concepts, clicks, purchases)
     tell("campaigns")
     campaigns = open_campaigns(rng("campaigns"), goods, concepts, keywords, plan.campaigns, start, until)
-    pace = np.ones(len(campaigns))
+    appetite = np.exp(rng("budgets").normal(0.5, 0.7, len(campaigns)))
+    pace = np.minimum(1.0, appetite)
     auction = hold_auction(goods, concepts, campaigns, pace)
-    market = Market(
-        plan,
-        goods,
-        concepts,
-        keywords,
-        stock,
-        clicks,
-        purchases,
-        demand,
-        organic,
-        campaigns,
-        np.zeros(len(campaigns), dtype=np.int64),
-        pace,
-        auction,
+    return Market(
+        plan, goods, concepts, keywords, stock, clicks, purchases, demand, organic, campaigns, appetite, pace, auction
     )
-    spend = _daily_spend(market)
-    budget = np.maximum(200, np.round(spend * np.exp(rng("budgets").normal(0.5, 0.7, len(spend))))).astype(np.int64)
-    pace = np.minimum(1.0, budget / np.maximum(spend, 1.0))
-    return replace(market, budget=budget, pace=pace, auction=hold_auction(goods, concepts, campaigns, pace))
 
 
 def with_searches(market: Market, searches: int) -> Market:
-    """The same market with another volume of searches; budgets grow with it, so that bids stay as they are."""
-    scale = searches / market.plan.searches
-    budget = np.round(market.budget * scale).astype(np.int64)
-    return replace(market, plan=replace(market.plan, searches=searches), budget=budget)
-
-
-def _daily_spend(market: Market) -> Floats:
-    """What each campaign would spend on a mean day without a budget, minor units."""
-    auction = market.auction
-    concept, bidder = np.nonzero(auction.item >= 0)
-    item, campaign = auction.item[concept, bidder], auction.campaign[concept, bidder]
-    at = np.full(len(item), market.plan.until_ms)
-    shown = auction.p_shown(item, concept, auction.weight[concept, bidder], at, market.stock)
-    clicks = market.searches_per_day()[concept] * shown * market.p_click(item, concept, at)
-    return np.bincount(campaign, clicks * market.campaigns.bid[campaign], minlength=len(market.campaigns))
+    """The same market with another volume of searches: all probabilities stay as they are."""
+    return replace(market, plan=replace(market.plan, searches=searches))
 
 
 def campaign_weight(market: Market, item: Ints, campaign: Ints, concept: Ints) -> Floats:

@@ -12,8 +12,8 @@ from streams.simulator.concepts import Concepts
 def matches(match_type: MatchType, keyword: int, query: NDArray[np.int64], concepts: Concepts) -> NDArray[np.bool_]:
     """Whether `keyword` (a concept) is matched to each concept of `query`.
 
-    exact: the same canonical form, however it is written. phrase: the query says all that the keyword says, and may say
-    more. broad: as phrase, with any of the shelf's nouns (synonyms) in place of the keyword's. Junk matches only itself.
+    exact: the same canonical form, however it is written. phrase: the query says all that the keyword says, and may
+    say more. broad: as phrase, with any of the shelf's nouns (synonyms) for the keyword's. Junk matches only itself.
     """
     same = query == keyword
     if match_type == "exact" or concepts.shelf[keyword] < 0:

@@ -1,4 +1,4 @@
-"""The built-in market's shelves: what is sold, by whom it is made, and how it is described. Data only; brands are invented."""
+"""The built-in market's shelves: what is sold, who makes it, how it is described. Data only; brands are invented."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Shelf:
-    """One leaf category. `price` is the median in whole currency units; `peak` the day of the year when most is sold."""
+    """One leaf category. `price` is the median in whole currency units; `peak` the day of the year that sells most."""
 
     path: tuple[str, ...]
     nouns: tuple[str, ...]

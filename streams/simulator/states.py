@@ -22,6 +22,7 @@ PRODUCTS, CAMPAIGNS = "products.jsonl", "campaigns.jsonl"
 def campaign_states(market: Market) -> list[CampaignState]:
     """Each campaign as of the end of the history."""
     campaigns, products, until = market.campaigns, market.catalogue.products, market.plan.until_ms
+    budgets = market.daily_budgets()
     states = []
     for number in range(len(campaigns)):
         starts, ends = int(campaigns.starts[number]), int(campaigns.ends[number])
@@ -38,7 +39,7 @@ def campaign_states(market: Market) -> list[CampaignState]:
                 ],
                 category=products[campaigns.items[number][0]].category,
                 ad_rate=float(campaigns.ad_rate[number]),
-                daily_budget=int(market.budget[number]),
+                daily_budget=int(budgets[number]),
                 status=status,
                 starts_at=starts,
                 ends_at=None if ends == NEVER_MS else ends,
@@ -65,19 +66,25 @@ def publish_states(settings: Settings, folder: Path) -> dict[str, int]:
     topics = Topics.of(settings)
     producer = kafka.producer(settings)
     sent = {}
-    for file, topic, kind in (
-        (PRODUCTS, topics.product_state.name, ProductState),
-        (CAMPAIGNS, topics.campaign_state.name, CampaignState),
+    for file, topic, key_of in (
+        (PRODUCTS, topics.product_state.name, _item),
+        (CAMPAIGNS, topics.campaign_state.name, _campaign),
     ):
         if not (folder / file).exists():
             raise MarketMissing(folder, file)
         lines = (folder / file).read_bytes().splitlines()
         for line in lines:
-            state = msgspec.json.decode(line, type=kind)
-            key = state.item if isinstance(state, ProductState) else state.campaign
-            producer.produce(topic, key=key.encode(), value=line)
+            producer.produce(topic, key=key_of(line).encode(), value=line)
             producer.poll(0)
         sent[topic] = len(lines)
     if left := producer.flush(60):
         raise TimeoutError(f"{left} state records were not acknowledged within 60 s by {settings.kafka_servers}")
     return sent
+
+
+def _item(line: bytes) -> str:
+    return msgspec.json.decode(line, type=ProductState).item
+
+
+def _campaign(line: bytes) -> str:
+    return msgspec.json.decode(line, type=CampaignState).campaign
