@@ -48,9 +48,7 @@ TABLE = [
 class Market:
     """A generator over a small table, and the index behind it, which may know more."""
 
-    def __init__(
-        self, extra: list[Keyword] | None = None, pairs: list[tuple[str, str, int, int]] | None = None
-    ) -> None:
+    def __init__(self, extra: Sequence[Keyword] = (), pairs: Sequence[tuple[str, str, int, int]] = ()) -> None:
         encoder, self.clock = LetterEncoder(), ManualClock(NOW)
         catalogue = KeywordCatalogue(TABLE, encoder.encode([one.text for one in TABLE]))
         whole = [*TABLE, *extra]
