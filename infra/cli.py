@@ -7,20 +7,29 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
+    from infra.lag import LagReader, PartitionLag
     from infra.stack.supervisor import Health
+
+PANEL = "Infra: servers, topics, lag"
+WIDE = 240
+"""Columns of a table that no terminal shows: a row is a line, for grep."""
 
 app = typer.Typer()
 stack_app = typer.Typer(no_args_is_help=True, help="The local servers: Kafka, two Redis, Milvus. No Docker needed.")
-app.add_typer(stack_app, name="stack", rich_help_panel="Servers and topics")
+topics_app = typer.Typer(no_args_is_help=True, help="The topics that Keypulse reads and writes.")
+app.add_typer(stack_app, name="stack", rich_help_panel=PANEL)
+app.add_typer(topics_app, name="topics", rich_help_panel=PANEL)
 
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
 
-@stack_app.command("up", epilog="Example: keypulse stack up && keypulse topics create")
+@stack_app.command("up")
 def stack_up(as_json: AsJson = False) -> None:
     """Start what does not run yet, and wait until all parts answer.
 
     A part whose URL is set (e.g. KEYPULSE_KAFKA_SERVERS) is a server of yours: it isn't started, only asked.
+
+    Example: keypulse stack up && keypulse topics create
     """
     from infra.settings import load
     from infra.stack.supervisor import Supervisor
@@ -30,9 +39,12 @@ def stack_up(as_json: AsJson = False) -> None:
     _show_status(supervisor.status(), as_json)
 
 
-@stack_app.command("down", epilog="Example: keypulse stack down")
+@stack_app.command("down")
 def stack_down() -> None:
-    """Stop the servers in order. Data stays."""
+    """Stop the servers in order. Data stays.
+
+    Example: keypulse stack down
+    """
     from infra.settings import load
     from infra.stack.supervisor import Supervisor
 
@@ -40,9 +52,12 @@ def stack_down() -> None:
         _tell("Nothing runs.")
 
 
-@stack_app.command("status", epilog="Example: keypulse stack status --json   (exit code 1 when a part doesn't answer)")
+@stack_app.command("status")
 def stack_status(as_json: AsJson = False) -> None:
-    """Show each part's kind, version, URL and process, and whether it answers; a crashed one with its log's end."""
+    """Show each part's kind, version, URL and process, and whether it answers; a crashed one with its log's end.
+
+    Exit code 1 when a part does not answer. Example: keypulse stack status --json
+    """
     from infra.settings import load
     from infra.stack.supervisor import Supervisor
 
@@ -52,9 +67,12 @@ def stack_status(as_json: AsJson = False) -> None:
         raise typer.Exit(1)
 
 
-@stack_app.command("reset", epilog="Example: keypulse stack reset --yes")
+@stack_app.command("reset")
 def stack_reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Stop the servers and delete all their data."""
+    """Stop the servers and delete all their data.
+
+    Example: keypulse stack reset --yes
+    """
     from infra.settings import load
     from infra.stack import state
     from infra.stack.supervisor import Supervisor
@@ -63,6 +81,127 @@ def stack_reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] 
     if not yes:
         typer.confirm(f"Delete all data of the local servers in {state.folder(settings)}?", abort=True)
     Supervisor(settings, tell=_tell).reset()
+
+
+@topics_app.command("create")
+def topics_create(as_json: AsJson = False) -> None:
+    """Create the topics that are missing, and bring the others' configuration to the registry.
+
+    Example: keypulse topics create
+    """
+    import json
+
+    from infra.kafka import create_topics
+    from infra.stack import state
+
+    created = create_topics(state.settings())
+    if as_json:
+        typer.echo(json.dumps({"created": created}))
+    else:
+        typer.echo("\n".join(f"created {name}" for name in created) or "All topics are there.")
+
+
+@topics_app.command("list")
+def topics_list(as_json: AsJson = False) -> None:
+    """Show every topic of the registry: its key, partitions, retention, who writes it and who reads it.
+
+    Example: keypulse topics list --json
+    """
+    import json
+    from dataclasses import asdict
+
+    from infra.settings import DAY_MS
+    from infra.stack import state
+    from infra.topics import Topics
+
+    topics = list(Topics.of(state.settings()))
+    if as_json:
+        typer.echo(json.dumps([asdict(topic) for topic in topics]))
+        return
+    _table(
+        ["topic", "schema", "key", "partitions", "kept", "written by", "read by"],
+        [
+            [
+                topic.name,
+                topic.schema,
+                topic.key,
+                str(topic.partitions),
+                "compacted" if topic.cleanup == "compact" else f"{topic.retention_ms / DAY_MS:.1f} days",
+                topic.written_by,
+                topic.read_by,
+            ]
+            for topic in topics
+        ],
+    )
+
+
+@app.command("lag", rich_help_panel=PANEL)
+def lag(
+    group: Annotated[str | None, typer.Option(help="Only this consumer group, by its full name.")] = None,
+    as_json: AsJson = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again and again, until interrupted.")] = False,
+    serve: Annotated[bool, typer.Option("--serve", help="As Prometheus metrics on the setting metrics_port.")] = False,
+    interval: Annotated[float, typer.Option(min=0.1, help="Seconds between two readings.")] = 2.0,
+) -> None:
+    """Show how many records each consumer group has still to read, and how old the oldest is, by partition.
+
+    Example: keypulse lag --watch        Example: KEYPULSE_METRICS_PORT=9100 keypulse lag --serve
+    """
+    import time
+
+    from infra.lag import LagReader
+    from infra.stack import state
+
+    settings = state.settings()
+    reader = LagReader(settings, group=group)
+    if serve:
+        _serve_lag(reader, settings.metrics_port, interval)
+        return
+    _show_lag(reader.read(), as_json)
+    while watch:
+        time.sleep(interval)
+        _show_lag(reader.read(), as_json)
+
+
+def _serve_lag(reader: LagReader, port: int, interval: float) -> None:
+    import signal
+    import threading
+
+    from infra import metrics
+    from infra.lag import LagExporter
+    from infra.settings import SettingsError
+
+    if not port:
+        raise SettingsError("setting metrics_port: got 0; `keypulse lag --serve` needs a port (KEYPULSE_METRICS_PORT)")
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    metrics.serve(port)
+    LagExporter(reader, interval).run(stop)
+
+
+def _show_lag(lags: list[PartitionLag], as_json: bool) -> None:
+    import json
+    from dataclasses import asdict
+
+    if as_json:
+        typer.echo(json.dumps([asdict(lag) for lag in lags]))
+        return
+    _table(
+        ["group", "topic", "partition", "committed", "end", "lag", "seconds"],
+        [
+            [
+                lag.group,
+                lag.topic,
+                str(lag.partition),
+                "-" if lag.committed is None else str(lag.committed),
+                str(lag.end),
+                str(lag.lag),
+                "?" if lag.lag_seconds is None else f"{lag.lag_seconds:.1f}",
+            ]
+            for lag in lags
+        ],
+    )
 
 
 def _tell(line: str) -> None:
@@ -102,10 +241,14 @@ def _show_status(health: list[Health], as_json: bool) -> None:
 
 
 def _table(columns: list[str], rows: list[list[str]]) -> None:
+    import sys
+
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(*columns, box=None, header_style="bold")
+    table = Table(box=None, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console().print(table)
+    Console(width=None if sys.stdout.isatty() else WIDE).print(table)
