@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from infra.settings import Settings
 
 if TYPE_CHECKING:
     import polars as pl
+    from feast import FeatureStore
 
 
 class NoFeatureLog(Exception):
@@ -41,20 +43,27 @@ def training_vectors(
     folder = settings.feature_log_path
     if not any(any(folder.glob(files_of(kind))) for kind in KINDS):
         raise NoFeatureLog(f"no feature log in {folder}: run `keypulse backfill`, or `keypulse features archive`")
-    store = feature_store(settings)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of Feast and ibis about themselves, once a kind
+        return _joined(frame, feature_store(settings), settings, progress)
+
+
+def _joined(
+    frame: pl.DataFrame, store: FeatureStore, settings: Settings, progress: Callable[[str, int, int], None] | None
+) -> dict[str, NDArray[np.float64]]:
     width = len(sum_names(settings.windows))
     kinds = [kind for kind in KINDS if kind in frame.columns]
     vectors = {}
     for done, kind in enumerate(kinds, start=1):
         vectors[kind] = np.zeros((len(frame), width))
-        if any(folder.glob(files_of(kind))):
+        if any(settings.feature_log_path.glob(files_of(kind))):
             _fill(vectors[kind], kind, frame, store)
         if progress:
             progress(kind, done, len(kinds))
     return vectors
 
 
-def _fill(vectors: NDArray[np.float64], kind: str, frame: pl.DataFrame, store: Any) -> None:
+def _fill(vectors: NDArray[np.float64], kind: str, frame: pl.DataFrame, store: FeatureStore) -> None:
     """Put the vectors of one kind where the frame has such an entity and the entity had a vector."""
     import polars as pl
 

@@ -57,6 +57,8 @@ class KeypulseDuckDBOfflineStore(DuckDBOfflineStore):
         """
         if not isinstance(entity_df, pd.DataFrame):
             raise ValueError("entity_df: give a pandas DataFrame; SQL is not supported by this store")
+        # DuckDB takes a table in memory for a few rows, for which it would go through the whole log row by row.
+        ibis.get_backend().raw_sql("SET asof_loop_join_threshold = 0")
         moment = infer_event_timestamp_from_entity_df(dict(entity_df.dtypes.items()))
         asked = ibis.memtable(entity_df.assign(**{_ROW: range(len(entity_df))}))
         asked = asked.mutate(**{moment: asked[moment].cast(_UTC)})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,5 +56,7 @@ def feature_store(settings: Settings) -> FeatureStore:
             repo_path=FOLDER,
         )
     )
-    store.apply(definitions.all_objects())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # on-demand views are called experimental at each start
+        store.apply(definitions.all_objects())
     return store

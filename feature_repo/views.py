@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from feast import FeatureView, Field, FileSource, OnDemandFeatureView
+from feast import FeatureView, Field, FileSource, OnDemandFeatureView, RepoConfig
 from feast.data_format import ParquetFormat
 from feast.types import Array, FeastType, Float64, Int64, String
 
@@ -22,6 +22,13 @@ from feature_repo.vectors import KINDS, sum_names
 _TYPES: dict[FieldType, FeastType] = {"string": String, "int64": Int64, "strings": Array(String)}
 
 
+class _ArchivedSource(FileSource):
+    """Files within the offline store's folder. Feast would look for them in its own, and before there are any."""
+
+    def validate(self, config: RepoConfig) -> None:
+        pass
+
+
 def _vector_view(kind: str) -> FeatureView:
     name = vector_view(kind)
     return FeatureView(
@@ -29,7 +36,7 @@ def _vector_view(kind: str) -> FeatureView:
         entities=[ENTITIES[kind]],
         ttl=timedelta(0),  # a quiet entity's vector decays by being written again, not by age
         schema=[Field(name=kind, dtype=String), Field(name=name, dtype=Array(Float64))],
-        source=FileSource(
+        source=_ArchivedSource(
             name=f"{name}_log",
             path=files_of(kind),
             file_format=ParquetFormat(),
@@ -50,7 +57,7 @@ def _state_view(view: StateView) -> FeatureView:
             Field(name=view.kind, dtype=String),
             *(Field(name=name, dtype=_TYPES[type_]) for name, type_ in view.fields.items()),
         ],
-        source=FileSource(
+        source=_ArchivedSource(
             name=f"{view.name}_state",
             path=f"state={view.name}/*.parquet",
             file_format=ParquetFormat(),
