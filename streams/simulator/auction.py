@@ -24,7 +24,7 @@ from streams.simulator.stock import Stock
 AD_POSITIONS = (1, 4)
 BIDDERS = 16
 """At most this many entries, the best by score, bid for one concept."""
-SHARPNESS = 2.0
+SHARPNESS = 1.0
 RESERVE = 12.0
 """The reserve's score, minor units."""
 _USUAL_CONVERSION = 0.06
@@ -51,7 +51,8 @@ class Auction:
 
     def draw(self, rng: np.random.Generator, concept: Ints, at: Ints, stock: Stock) -> Ints:
         """n x 2: the bidder (its column) in each sponsored place of each search, -1 for an empty one."""
-        noise = -np.log(rng.standard_exponential((len(concept), BIDDERS + 1), dtype=np.float32))
+        waits = rng.standard_exponential((len(concept), BIDDERS + 1), dtype=np.float32)
+        noise = -np.log(np.maximum(waits, np.float32(1e-30)))  # a float32 may be drawn as 0
         score = np.where(self.open(concept, at, stock), self._log_weight[concept] + noise[:, :-1], -np.inf)
         least = SHARPNESS * np.log(RESERVE) + noise[:, -1]
         rows = np.arange(len(concept))

@@ -10,7 +10,7 @@ from streams.simulator.catalogue import Catalogue, Floats, Ints
 from streams.simulator.concepts import Concepts
 from streams.simulator.relevance import Fit
 
-_BASE, _MET, _SILENT, _CONTRADICTED = -2.3, 0.75, -0.3, -1.0
+_BASE, _MET, _SILENT, _CONTRADICTED = -3.2, 0.7, -0.3, -1.0
 _BRAND_MET, _BRAND_CONTRADICTED, _NOUN_MET = 0.35, -0.6, 0.15
 _PAIR_SPREAD = 0.15
 

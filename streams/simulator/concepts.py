@@ -100,7 +100,9 @@ class _Maker:
         noun = int(nouns[min(int(rng.exponential(1.0)), len(nouns) - 1)])
         has = self.catalogue.values[item]
         new = self.vocabulary.facet("condition", "new")
+        said = self.vocabulary.nouns[noun]
         askable = [int(facet) for facet in has if facet >= 0 and facet != new]
+        askable = [facet for facet in askable if self.vocabulary.facets[facet].lower() not in said]
         asked = int(rng.choice([0, 1, 2, 3], p=[0.04, 0.46, 0.35, 0.15]))
         asks = sorted(rng.permutation(askable)[:asked].tolist())
         price_word = str(rng.choice(list(PRICE_WORDS))) if rng.random() < 0.08 else None

@@ -79,8 +79,9 @@ class Shoppers:
         while self._planned and self._planned[0] <= ahead:
             heapq.heappop(self._planned)
             self._counted += 1
-        wanted = self._rate * (to_ms - self._started_ms) / 1_000 - self._counted
-        count = max(0, round(wanted / self._events_at_once))
+        wanted = self._rate * (ahead - self._started_ms) / 1_000 - self._counted
+        most = 4 * self._rate * (to_ms - from_ms) / 1_000  # at the start, and after a pause
+        count = round(min(max(0.0, wanted), most) / self._events_at_once)
         if not count:
             return []
         at = np.sort(self._rng.integers(from_ms, max(to_ms, from_ms + 1), count))

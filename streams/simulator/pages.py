@@ -17,8 +17,8 @@ from streams.simulator.purchases import delays
 PAGE = PLACES + len(AD_POSITIONS)
 SHUFFLED_SHARE = 0.01
 BOT_SHARE = 0.015
-_SHORTEST_LOOK = 5
-"""A shopper sees 5 to PAGE results before leaving the page."""
+_SHORTEST_LOOK = 4
+"""A shopper sees 4 to PAGE results before leaving the page."""
 _REGULARS = 2.0
 """Exponent by which some shoppers come often and most seldom."""
 
@@ -110,7 +110,7 @@ def show(rng: np.random.Generator, market: Market, searches: Searches, purchase_
     p_click = examination(column + 1) * market.p_click(item, asked, at[row])
     p_click = np.where(searches.bot[row], (rng.random(len(rows)) < 0.1)[row] * 0.9, p_click)
     clicked = np.flatnonzero(rng.random(len(row)) < p_click)
-    wait = 800 + rng.exponential(12_000, len(clicked)).astype(np.int64) + 1_500 * column[clicked]
+    wait = 800 + rng.exponential(5_000, len(clicked)).astype(np.int64) + 700 * column[clicked]
     clicks = Shown(
         row[clicked],
         time[clicked] + wait,

@@ -11,7 +11,7 @@ from streams.simulator.catalogue import Catalogue, Floats, Ints
 from streams.simulator.concepts import Concepts
 from streams.simulator.relevance import Fit
 
-_BASE, _MET, _SILENT, _CONTRADICTED, _BRAND_MET, _BRAND_CONTRADICTED = -0.9, 0.35, -0.15, -0.9, 0.3, -0.6
+_BASE, _MET, _SILENT, _CONTRADICTED, _BRAND_MET, _BRAND_CONTRADICTED = -1.3, 0.35, -0.15, -0.9, 0.3, -0.6
 _PRICE = 1.6
 MEDIAN_DELAY_MS, LONGEST_DELAY_MS = 12 * MINUTE_MS, 20 * 60 * MINUTE_MS
 _DELAY_SPREAD = 1.2

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NOUNS, ATTRIBUTES, VALUES = 5, 6, 14
 """At most so many per shelf, attributes per shelf, values per attribute."""
-_SMALLEST_SHARE, _SMALLEST = 0.006, 4
+_SMALLEST_SHARE, _SMALLEST = 0.008, 4
 _DULL_KEYS = re.compile(
     r"code|number|name|\bid\b|warrant|care|package|dimension|note|delivery|service|included|contents|size in|sku|brand|"
     r"certif|series|weight|width|height|depth|length|washable|adjust|install",
@@ -53,7 +53,8 @@ def shelve(rows: list[Row]) -> Shelving:
     if () in placed:
         names[()] = UNKNOWN_CATEGORY
         nouns[()] = _nouns([row for row, at in zip(rows, placed, strict=True) if at == ()], (UNKNOWN_CATEGORY,))
-    order = sorted(set(placed))
+    size = Counter(placed)
+    order = sorted(size, key=lambda path: (-size[path], path))  # a noun that two shelves share is the larger one's
     everyones = float(np.median([row.price for row in rows if row.price] or [20.0]))
     shelves, facets_of = [], [dict[str, str]() for _ in rows]
     for path in order:
@@ -78,12 +79,20 @@ def shelve(rows: list[Row]) -> Shelving:
 def _shelf_paths(rows: list[Row]) -> list[tuple[str, ...]]:
     """Each row's deepest category path that enough rows share; () for a row without a category."""
     enough = max(_SMALLEST, int(_SMALLEST_SHARE * len(rows)))
-    count = Counter(row.path[:depth] for row in rows for depth in range(1, len(row.path) + 1))
+    paths = [_without_brand(row) for row in rows]
+    count = Counter(path[:depth] for path in paths for depth in range(1, len(path) + 1))
     chosen = []
-    for row in rows:
-        depths = [depth for depth in range(1, len(row.path) + 1) if count[row.path[:depth]] >= enough]
-        chosen.append(row.path[: max(depths, default=min(1, len(row.path)))])
+    for path in paths:
+        depths = [depth for depth in range(1, len(path) + 1) if count[path[:depth]] >= enough]
+        chosen.append(path[: max(depths, default=min(1, len(path)))])
     return chosen
+
+
+def _without_brand(row: Row) -> tuple[str, ...]:
+    """The path up to the level that begins like the title: from there on it names a maker or the product itself."""
+    maker = row.title.split()[0].lower()
+    named = [depth for depth in range(1, len(row.path)) if row.path[depth].lower().startswith(maker)]
+    return row.path[: min(named, default=len(row.path))]
 
 
 def _names(paths: set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
@@ -96,15 +105,20 @@ def _nouns(rows: list[Row], path: tuple[str, ...]) -> tuple[str, ...]:
     """What the goods are called: how their titles end, and the category's own name."""
     count: Counter[str] = Counter()
     for row in rows:
-        words = _WORD.findall(re.split(r"[,(\-|]| for ", row.title.lower())[0])
+        words = _WORD.findall(re.split(r"[,(|]| - | for ", row.title.lower())[0])
         for length in (1, 2):
             ending = words[-length:]
-            if len(ending) == length and ending[0] not in _NOT_A_NOUN and ending[-1] not in _NOT_A_NOUN:
+            repeats = len(set(ending)) < length
+            if not repeats and not any(word in _NOT_A_NOUN for word in ending) and _is_noun(ending[-1]):
                 count[" ".join(ending)] += 1
     common = [noun for noun, times in count.most_common(NOUNS) if times >= max(2, 0.05 * len(rows))]
     own = " ".join(_WORD.findall(path[-1].lower()))
     found = list(dict.fromkeys([*common, own])) if own else common
     return tuple(found[:NOUNS]) or tuple(noun for noun, _ in count.most_common(1)) or ("product",)
+
+
+def _is_noun(word: str) -> bool:
+    return len(word) > 2 and not word.endswith("'s")
 
 
 def _home(title: str, home: dict[str, tuple[str, ...]]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from dataclasses import dataclass
 
@@ -10,15 +11,16 @@ import numpy as np
 
 from infra.failure import Failure
 from streams.simulator.market import Market
-from streams.simulator.relevance import fit
 from streams.simulator.sellers import NEVER_MS
+from streams.simulator.truth import promoted_values
 
 AUTO = "auto"
-"""In place of a keyword: one that many campaigns could use and none has."""
+"""In place of a keyword: the one whose surge concerns the most campaigns that have not adopted it."""
 _FORM = re.compile(r"^(?P<keyword>.+):(?P<factor>\d+(\.\d+)?)x@(?P<at>\d+(\.\d+)?)s$")
-_SHARE_FOR_AUTO = 0.004
-"""Share of all searches near which an automatic keyword lies: enough to be noticed, room enough to grow."""
-_RELEVANT = 0.5
+_SHARES_FOR_AUTO = (0.0012, 0.006)
+"""Share of all searches that an automatic keyword has: enough to be noticed, room enough to grow."""
+_LIST = 20
+"""Length of a campaign's list."""
 
 
 class WrongShock(Failure):
@@ -44,7 +46,7 @@ def parse_shock(text: str, market: Market) -> Shock:
         raise WrongShock(f"--shock: got {text!r}; write KEYWORD:FACTORx@SECONDSs, e.g. 'rain boots:8x@60s'")
     factor, at_s = float(found["factor"]), float(found["at"])
     if found["keyword"] == AUTO:
-        concept = choose(market)
+        concept = choose(market, factor)
         return Shock(market.concepts.text[concept], concept, factor, at_s)
     keyword = found["keyword"].strip().lower()
     known = {written.lower(): place for place, written in reversed(list(enumerate(market.keywords.text)))}
@@ -55,17 +57,28 @@ def parse_shock(text: str, market: Market) -> Shock:
     return Shock(keyword, concept, factor, at_s)
 
 
-def choose(market: Market) -> int:
-    """A concept of middling volume that suits the items of the most running campaigns which have not adopted it."""
+def choose(market: Market, factor: float) -> int:
+    """The concept that, with `factor` times the demand, truly comes into the list of the most campaigns.
+
+    It is searched neither seldom nor very often, and the campaigns that it comes to have not adopted it.
+    """
     concepts, campaigns = market.concepts, market.campaigns
-    running = np.flatnonzero((campaigns.ends == NEVER_MS) & ~campaigns.paused)
-    candidates = np.flatnonzero((concepts.shelf >= 0) & ~concepts.curious)
-    distance = np.abs(np.log(concepts.weight[candidates] / _SHARE_FOR_AUTO))
-    candidates = candidates[np.argsort(distance, kind="stable")[:40]]
-    suited = np.zeros(len(candidates))
-    for campaign in running.tolist():
-        adopted = [choice.concept for choice in campaigns.choices[campaign]]
-        items = campaigns.items[campaign]
-        relevance = fit(market.catalogue, concepts, items[:, None], candidates[None, :]).relevance.max(axis=0)
-        suited += (relevance >= _RELEVANT) & ~np.isin(candidates, adopted)
-    return int(candidates[np.argmax(suited * (0.2 + concepts.buying[candidates]))])
+    low, high = _SHARES_FOR_AUTO
+    eligible = (concepts.shelf >= 0) & ~concepts.curious & (concepts.weight >= low) & (concepts.weight <= high)
+    running = (campaigns.ends == NEVER_MS) & ~campaigns.paused
+    item, concept, campaign, value = promoted_values(market)
+    adopted = {(owner, choice.concept) for owner, choices in enumerate(campaigns.choices) for choice in choices}
+    gained: set[tuple[int, int]] = set()
+    begins = np.flatnonzero(np.r_[True, item[1:] != item[:-1], True])
+    for first, last in itertools.pairwise(begins.tolist()):
+        owner = int(campaign[first])
+        if not running[owner]:
+            continue
+        asked, worth = concept[first:last], value[first:last]
+        ordered = np.sort(worth)
+        before = len(worth) - np.searchsorted(ordered, worth, side="right")
+        after = len(worth) - np.searchsorted(ordered, worth * factor, side="right")
+        comes = eligible[asked] & (before >= _LIST) & (after < _LIST // 2)
+        gained |= {(owner, rising) for rising in asked[comes].tolist() if (owner, rising) not in adopted}
+    reached = np.bincount([rising for _, rising in gained], minlength=len(concepts))
+    return int(np.argmax(reached + eligible * concepts.weight))

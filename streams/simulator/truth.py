@@ -81,6 +81,16 @@ def p_shown(market: Market, item: Ints, campaign: Ints, concept: Ints, at: Ints)
     return market.auction.p_shown(item, concept, weight, at, market.stock)
 
 
+def promoted_values(market: Market) -> tuple[Ints, Ints, Ints, Floats]:
+    """Item, concept, campaign and value of every relevant pair of a promoted item, as of the end of the history."""
+    item, concept = relevant_pairs(market)
+    campaign = market.campaigns.owner(len(market.catalogue))[item]
+    item, concept, campaign = item[campaign >= 0], concept[campaign >= 0], campaign[campaign >= 0]
+    at = np.full(len(item), market.plan.until_ms)
+    value = Forecast(market).searches(concept, at) * p_shown(market, item, campaign, concept, at)
+    return item, concept, campaign, value * market.p_click(item, concept, at) * market.p_purchase(item, concept)
+
+
 def relevant_pairs(market: Market) -> tuple[Ints, Ints]:
     """All (item, concept) at or above the relevance floor."""
     items, concepts = [], []
