@@ -24,6 +24,9 @@ if find_spec("streams.simulator") and find_spec("streams.simulator.cli"):
 
     app.add_typer(simulator_app, name="simulate", rich_help_panel=PANEL)
 
+streams_app = typer.Typer(help="The workers that turn events into features.", no_args_is_help=True)
+app.add_typer(streams_app, name="streams", rich_help_panel=PANEL)
+
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
@@ -184,3 +187,82 @@ def validate(
         typer.echo(f"{records} records, {bad} bad")
     if bad:
         raise typer.Exit(1)
+
+
+@streams_app.command("run")
+def streams_run(
+    stages: Annotated[str, typer.Option(help="Which stages it runs: shopper, entity or both.")] = "shopper,entity",
+    instance: Annotated[
+        str, typer.Option(help="Name of this worker among its group; under the same name a restart is quick.")
+    ] = "0",
+) -> None:
+    """Run a streams worker: the stages, the agents of the state topics, and the window sweep. Stops on SIGTERM.
+
+    Example: keypulse streams run --stages shopper --instance shopper-1
+    """
+    from infra.stack import state
+    from streams import app as worker
+
+    names = [name for name in worker.STAGES if name in stages.split(",")]
+    if set(names) != set(stages.split(",")):
+        raise typer.BadParameter(f"{stages!r} is not a list of {', '.join(worker.STAGES)}", param_hint="--stages")
+    worker.run(state.settings(), names, instance)
+
+
+@app.command(rich_help_panel=PANEL)
+def backfill(
+    history: Annotated[Path, typer.Option(help="Folder of search, impression, click and purchase .parquet files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Play a history through the stages, and leave what a live run would have left.
+
+    Example: keypulse backfill --history .keypulse/history
+    """
+    import json
+    from dataclasses import asdict
+    from time import perf_counter
+
+    from rich.progress import Progress
+
+    from feature_repo.archive import FeatureArchive
+    from feature_repo.vector_writer import VectorWriter
+    from infra import redis
+    from infra.stack import state
+    from streams.backfill import SOURCE, Backfill
+    from streams.exactly_once import RedisCheckpoints
+
+    settings = state.settings()
+    checkpoints = RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix)
+    store = VectorWriter(redis.connect(settings.online_redis_url), settings)
+    archive = FeatureArchive(settings.feature_log_path, SOURCE)
+    started = perf_counter()
+    with Progress(disable=as_json) as bar:
+        task = bar.add_task("events counted")
+        summary = Backfill(settings, checkpoints, store, archive).run(
+            history, lambda done, of: bar.update(task, completed=done, total=of)
+        )
+    seconds = perf_counter() - started
+    if as_json:
+        typer.echo(json.dumps(asdict(summary) | {"seconds": round(seconds, 3)}))
+    else:
+        typer.echo(
+            f"{summary.events:,} events in {seconds:.1f} s ({summary.events / seconds:,.0f}/s), {summary.entities:,} "
+            f"entities, {summary.log_rows:,} rows of the feature log"
+        )
+
+
+@app.command(rich_help_panel=PANEL)
+def rebuild(
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+) -> None:
+    """Forget all counts, so that the workers count the event topics again from their beginning. Stop them first.
+
+    Example: keypulse rebuild --yes
+    """
+    from infra.stack import state
+    from streams import rebuild as rebuilding
+
+    if not yes:
+        typer.confirm("Forget checkpoints and vectors, and count again from the event topics?", abort=True)
+    rebuilding.rebuild(state.settings())
+    typer.echo("forgotten; start the workers and they count again")

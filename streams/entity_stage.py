@@ -134,6 +134,11 @@ class EntityStage:
         )
         return bytes(zstd.compress(msgspec.msgpack.encode(snapshot), level=1))
 
+    def vectors(self) -> tuple[list[str], NDArray[np.float64], int]:
+        """All entities, their sums (n x V), and the moment they are summed for (ms)."""
+        count = len(self._entities)
+        return self._entities, self._sums.sums[:count].reshape(count, -1).astype(np.float64), self._sums.as_of
+
     def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> None:
         """Write the vectors of the feature-log messages to the online store."""
         try:

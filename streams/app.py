@@ -1,0 +1,136 @@
+"""The streams worker: a Faust app that hosts the two stages as services and owns agents and timers.
+
+A stage consumes in batches in a thread of its own (Faust handles some 10k events a second, one by one). It lives and
+dies with the worker: a stage that fails or hangs crashes the worker, and a worker that is told to stop lets the batch
+at hand end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterable
+from typing import Any, Literal
+
+import faust
+from mode import Service
+
+from feature_repo.vector_writer import VectorWriter
+from infra import metrics, redis
+from infra.clock import SystemClock
+from infra.settings import Settings
+from infra.topics import Topics
+from streams.entity_stage import EntityStage
+from streams.exactly_once import RedisCheckpoints
+from streams.service import StageService
+from streams.shopper_stage import ShopperStage
+from streams.stage import Stage
+
+StageName = Literal["shopper", "entity"]
+STAGES: tuple[StageName, ...] = ("shopper", "entity")
+
+_STOP_S = 20.0
+_HANGS_AFTER_MS = 60_000
+_HEARTBEAT_S = 5.0
+
+
+class HostedStage(Service):
+    """A `StageService` as part of the Faust worker."""
+
+    def __init__(self, name: StageName, service: StageService, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._name = name
+        self._service = service
+        self._clock = SystemClock()
+
+    async def on_start(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._ended: asyncio.Future[None] = loop.create_future()
+        # A daemon, so that a hung stage cannot keep a crashed worker alive.
+        self._thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
+        self._thread.start()
+
+    async def on_stop(self) -> None:
+        self._service.stop()
+        await asyncio.to_thread(self._thread.join, _STOP_S)
+
+    @Service.task
+    async def _watch_end(self) -> None:
+        await self._ended
+
+    @Service.task
+    async def _watch_heartbeat(self) -> None:
+        while not self.should_stop:
+            await self.sleep(_HEARTBEAT_S)
+            silent_ms = self._clock.now_ms() - self._service.heartbeat_ms
+            if silent_ms > _HANGS_AFTER_MS:
+                raise TimeoutError(f"{self._name} stage: its loop has not gone round for {silent_ms // 1_000} s")
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        failure: BaseException | None = None
+        try:
+            self._service.run()
+        except BaseException as error:
+            failure = error
+        loop.call_soon_threadsafe(self._end, failure)
+
+    def _end(self, failure: BaseException | None) -> None:
+        if self._ended.done():
+            return
+        if failure is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(failure)
+
+
+def stage_service(name: StageName, settings: Settings, instance: str = "") -> StageService:
+    """The batch loop of one stage on the servers that `settings` names."""
+    topics = Topics.of(settings)
+    checkpoints = RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix)
+    if name == "shopper":
+
+        def make_stage(partition: int) -> Stage:
+            return ShopperStage(partition, settings, topics)
+    else:
+        store = VectorWriter(redis.connect(settings.online_redis_url), settings)
+
+        def make_stage(partition: int) -> Stage:
+            return EntityStage(partition, settings, topics, store)
+
+    inputs = topics.events if name == "shopper" else (topics.deltas,)
+    return StageService(f"keypulse-{name}", inputs, make_stage, settings, checkpoints, SystemClock(), instance)
+
+
+def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> faust.App:
+    """The Faust app of one worker. `instance` names it among its group: a restart under the same name is quick."""
+    app = faust.App(
+        f"{settings.topic_prefix}keypulse-agents",
+        broker=f"kafka://{settings.kafka_servers}",
+        value_serializer="raw",
+        key_serializer="raw",
+        topic_partitions=settings.partitions,
+        topic_disable_leader=True,
+        consumer_group_instance_id=f"agents-{instance}",
+        broker_session_timeout=6.0,
+        broker_heartbeat_interval=2.0,
+        web_enabled=False,
+        datadir=str(settings.home / "faust"),
+    )
+    services = {name: stage_service(name, settings, instance) for name in stages}
+    for name, service in services.items():
+        app.service(HostedStage(name, service, loop=app.loop, beacon=app.beacon))
+
+    @app.timer(settings.vector_interval_ms / 1_000)
+    async def sweep() -> None:
+        """Time has passed: windows move on, so that a quiet entity decays, and vectors that are due are written."""
+        for service in services.values():
+            service.wake()
+
+    return app
+
+
+def run(settings: Settings, stages: Iterable[StageName], instance: str) -> None:
+    """Run a worker until it is told to stop; exits the process, with 1 when something in it failed."""
+    metrics.serve(settings.metrics_port)
+    app = make_app(settings, stages, instance)
+    faust.Worker(app, loglevel="INFO", redirect_stdouts=False).execute_from_commandline()

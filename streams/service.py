@@ -1,0 +1,213 @@
+"""Runs a stage over the partitions that Kafka assigns to this process: the batch loop around `PartitionRunner`.
+
+Kafka only says which partitions are ours. Where each of them goes on is what its checkpoint says; offsets are committed
+for lag tools, and to notice that checkpoints were lost.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+
+from infra import kafka, metrics
+from infra.clock import Clock
+from infra.log import get_logger
+from infra.settings import Settings
+from infra.topics import Topic
+from streams.exactly_once import CheckpointStore
+from streams.publisher import KafkaPublisher
+from streams.stage import PartitionRunner, Record, Stage
+
+if TYPE_CHECKING:
+    from confluent_kafka import Consumer, Message
+
+log = get_logger(__name__)
+
+_REQUEST_S = 10.0
+
+
+class CheckpointLost(Exception):
+    """Kafka's committed offset is ahead of the checkpoint: Redis lost writes that it had acknowledged."""
+
+
+class StageService:
+    """Consumes a stage's input topics and steps the runner of each partition that is ours.
+
+    `run` blocks until `stop` (from another thread or a signal handler) or until a runner fails; nothing that failed is
+    committed. `heartbeat_ms` tells when the loop last went round.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        inputs: Sequence[Topic],
+        make_stage: Callable[[int], Stage],
+        settings: Settings,
+        checkpoints: CheckpointStore,
+        clock: Clock,
+        instance: str = "",
+    ) -> None:
+        self._group = group
+        self._inputs = {topic.name for topic in inputs}
+        self._make_stage = make_stage
+        self._settings = settings
+        self._checkpoints = checkpoints
+        self._clock = clock
+        self._instance = instance
+        self._runners: dict[int, PartitionRunner] = {}
+        self._stopping = threading.Event()
+        self._woken = threading.Event()
+        self._failure: BaseException | None = None
+        self.heartbeat_ms = clock.now_ms()
+
+    def stop(self) -> None:
+        """Make `run` return after the batch at hand."""
+        self._stopping.set()
+
+    def wake(self) -> None:
+        """Give partitions without records a turn too: time has passed for them. Called by a timer."""
+        self._woken.set()
+
+    def run(self) -> None:
+        """The loop.
+
+        Raises:
+            Fenced, SequenceGap, TooManyBadRecords, CheckpointLost, KafkaException: as the runner or the client found.
+        """
+        producer = kafka.producer(self._settings, **{"linger.ms": 0})
+        self._publisher = KafkaPublisher(producer)
+        # Static membership: a restart after kill -9 gets its partitions back at once.
+        static = {"group.instance.id": f"{self._group}-{self._instance}"} if self._instance else {}
+        consumer = kafka.consumer(self._settings, self._group, **static)
+        consumer.subscribe(sorted(self._inputs), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        log.info("%s: waiting for partitions of %s", self._group, ", ".join(sorted(self._inputs)))
+        try:
+            while not self._stopping.is_set():
+                self._turn(consumer)
+            self._snapshot_all()
+            self._commit_offsets(consumer, asynchronous=False)
+        finally:
+            consumer.close()
+
+    def _turn(self, consumer: Consumer) -> None:
+        messages = consumer.consume(self._settings.batch_records, self._settings.batch_linger_ms / 1_000)
+        if self._failure:
+            raise self._failure
+        batches: dict[int, list[Record]] = defaultdict(list)
+        for message in messages:
+            if error := message.error():
+                self._check(error)
+            else:
+                batches[message.partition()].append(_record(message))
+        woken = self._woken.is_set()
+        self._woken.clear()
+        for partition, runner in self._runners.items():
+            records = batches.get(partition, [])
+            if not records and not woken:
+                continue
+            for record_topic, count in _counts(records).items():
+                metrics.RECORDS_CONSUMED.labels(self._group, record_topic).inc(count)
+            with metrics.BATCH_SECONDS.labels(self._group).time():
+                runner.step(records)
+            metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
+        if messages:
+            self._commit_offsets(consumer, asynchronous=True)
+        self.heartbeat_ms = self._clock.now_ms()
+
+    def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+        # An exception in a callback would be lost in librdkafka: keep it for the loop.
+        try:
+            starts = []
+            for partition in sorted({one.partition for one in assigned}):
+                runner = self._runners.get(partition) or self._start(partition)
+                starts += [
+                    TopicPartition(one.topic, partition, runner.offsets.get((one.topic, partition), OFFSET_BEGINNING))
+                    for one in assigned
+                    if one.partition == partition
+                ]
+            self._check_not_behind(consumer, starts)
+            consumer.assign(starts)
+        except Exception as failure:
+            self._failure = failure
+        metrics.PARTITIONS_OWNED.labels(self._group).set(len(self._runners))
+
+    def _start(self, partition: int) -> PartitionRunner:
+        stage = self._make_stage(partition)
+        runner = PartitionRunner(
+            stage,
+            owner=f"{stage.name}/{partition}",
+            store=self._checkpoints,
+            publisher=self._publisher,
+            clock=self._clock,
+            snapshot_journal_bytes=self._settings.snapshot_journal_bytes,
+        )
+        runner.start()
+        self._runners[partition] = runner
+        log.info("%s: partition %d is ours, from %s", self._group, partition, runner.offsets or "the beginning")
+        return runner
+
+    def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
+        try:
+            for partition in {one.partition for one in revoked}:
+                self._runners[partition].stop()
+            self._commit_offsets(consumer, asynchronous=False)
+        except Exception as failure:
+            self._failure = failure
+        self._lost(consumer, revoked)
+
+    def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+        for partition in {one.partition for one in lost}:
+            self._runners.pop(partition, None)
+            log.info("%s: partition %d is no longer ours", self._group, partition)
+        metrics.PARTITIONS_OWNED.labels(self._group).set(len(self._runners))
+
+    def _check_not_behind(self, consumer: Consumer, starts: list[TopicPartition]) -> None:
+        committed = consumer.committed([TopicPartition(one.topic, one.partition) for one in starts], _REQUEST_S)
+        for start, commit in zip(starts, committed, strict=True):
+            if commit.offset > max(start.offset, 0):
+                raise CheckpointLost(
+                    f"{self._group}: Kafka's committed offset of {start.topic}[{start.partition}] is {commit.offset}, "
+                    f"the checkpoint says {max(start.offset, 0)}. Redis at checkpoint_redis_url lost writes; check "
+                    "that it runs with appendonly yes and appendfsync always, then run `keypulse rebuild`"
+                )
+
+    def _snapshot_all(self) -> None:
+        for runner in self._runners.values():
+            runner.stop()
+
+    def _commit_offsets(self, consumer: Consumer, asynchronous: bool) -> None:
+        offsets = [
+            TopicPartition(topic, partition, offset)
+            for runner in self._runners.values()
+            for (topic, partition), offset in runner.offsets.items()
+        ]
+        if offsets:
+            consumer.commit(offsets=offsets, asynchronous=asynchronous)
+
+    def _check(self, error: KafkaError) -> None:
+        if error.fatal() or not error.retriable():
+            raise KafkaException(error)
+        log.warning("%s: %s", self._group, error.str())
+
+
+def _record(message: Message) -> Record:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    return Record(topic, partition, offset, _bytes(message.key()), _bytes(message.value()), message.timestamp()[1])
+
+
+def _bytes(value: str | bytes | None) -> bytes | None:
+    return value.encode() if isinstance(value, str) else value
+
+
+def _counts(records: Sequence[Record]) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    for record in records:
+        counts[record.topic] += 1
+    return counts

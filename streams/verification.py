@@ -1,0 +1,123 @@
+"""Compares every online feature with the recount of the event logs. What `keypulse verify` and the demo run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+from confluent_kafka import TopicPartition
+
+from feature_repo.vector_reader import VectorReader
+from feature_repo.vectors import split_entity, windows
+from infra import kafka, redis
+from infra.settings import Settings
+from infra.topics import Topics
+from streams import reference
+from streams.decoding import EventDecoder
+from streams.events import EVENT_TYPES, Event, EventName
+from streams.rejection import Rejected
+
+_READ_BATCH = 10_000
+_COMPARE_BATCH = 2_000
+_MOST_EXAMPLES = 10
+_POLL_S = 0.5
+
+
+@dataclass
+class Verdict:
+    """What a comparison found."""
+
+    events: int = 0
+    compared: int = 0
+    """Entities; each is a vector of windows x metrics."""
+    mismatches: int = 0
+    examples: list[str] = field(default_factory=list)
+
+
+def verify(
+    settings: Settings,
+    history: Callable[[EventName, int], Iterable[Event]] = lambda name, partition: (),
+    progress: Callable[[int, int], None] = lambda done, of: None,
+) -> Verdict:
+    """Recount the logs (`history` first, then the event topics from their beginning) and compare all vectors.
+
+    Each vector is compared at its own as-of time. Run it when the stages have caught up and producers pause, else events
+    under way count as mismatches.
+
+    Args:
+        history: events of a log (event type, partition) that came before its topic's first record.
+        progress: told how many entities of how many are compared.
+    """
+    logs: dict[tuple[str, int], list[Event]] = {
+        (name, partition): list(history(name, partition))
+        for name in EVENT_TYPES
+        for partition in range(settings.partitions)
+    }
+    for name, partition, event in _events(settings):
+        logs[name, partition].append(event)
+    tiles = reference.recount(logs, settings.late_horizon_ms, settings.attribution_window_ms)
+    verdict = Verdict(events=sum(map(len, logs.values())))
+    reader = VectorReader(redis.connect(settings.online_redis_url), settings)
+    of_kind: dict[str, list[str]] = defaultdict(list)
+    for name in tiles:
+        kind, key = split_entity(name)
+        of_kind[kind].append(key)
+    for kind, keys in of_kind.items():
+        for start in range(0, len(keys), _COMPARE_BATCH):
+            _compare(verdict, reader, tiles, kind, keys[start : start + _COMPARE_BATCH], settings)
+            progress(verdict.compared, len(tiles))
+    return verdict
+
+
+def _compare(
+    verdict: Verdict, reader: VectorReader, tiles: reference.Tiles, kind: str, keys: list[str], settings: Settings
+) -> None:
+    counted_in = windows(settings.windows)
+    sums, as_ofs = reader.vectors(kind, keys)
+    for key, online, as_of in zip(keys, sums, as_ofs, strict=True):
+        expected = reference.window_sums(tiles[f"{kind}:{key}"], counted_in, int(as_of))
+        verdict.compared += 1
+        if as_of == 0 or not np.array_equal(online, np.array(expected, np.float64)):
+            verdict.mismatches += 1
+            if len(verdict.examples) < _MOST_EXAMPLES:
+                found = online.astype(np.int64).tolist() if as_of else "nothing"
+                verdict.examples.append(f"{kind}:{key} as of {as_of}: online {found}, recounted {expected}")
+
+
+def _events(settings: Settings) -> Iterator[tuple[EventName, int, Event]]:
+    """Every valid event of the event topics, each partition in the order of its offsets."""
+    topics = Topics.of(settings)
+    names: dict[str, EventName] = {
+        topic.name: name for topic, name in zip(topics.events, EVENT_TYPES, strict=True)
+    }
+    decoder = EventDecoder(settings)
+    consumer = kafka.consumer(settings, "verification")
+    try:
+        ends = {
+            (topic, partition): consumer.get_watermark_offsets(TopicPartition(topic, partition))[1]
+            for topic in names
+            for partition in range(settings.partitions)
+        }
+        starts = {
+            place: consumer.get_watermark_offsets(TopicPartition(*place))[0] for place, end in ends.items() if end
+        }
+        left = {place: ends[place] - start for place, start in starts.items() if ends[place] > start}
+        consumer.assign([TopicPartition(*place, starts[place]) for place in left])
+        while left:
+            for message in consumer.consume(_READ_BATCH, _POLL_S):
+                place = str(message.topic()), int(message.partition() or 0)
+                offset = int(message.offset() or 0)
+                if message.error() or place not in left or offset >= ends[place]:
+                    continue
+                if offset == ends[place] - 1:
+                    del left[place]
+                name = names[place[0]]
+                with suppress(Rejected):
+                    event = decoder.decode(name, message.value(), message.timestamp()[1])
+                    if message.key() == event.shopper.encode():
+                        yield name, place[1], event
+    finally:
+        consumer.close()
