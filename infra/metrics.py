@@ -53,6 +53,7 @@ FEATURE_LOG_ROWS = Counter("keypulse_feature_log_rows", "Served vectors archived
 
 # Agents
 AGENT_RECORDS = Counter("keypulse_agent_records", "Records an agent took", ["agent"])
+FEEDBACK = Counter("keypulse_feedback", "Feedback on suggestions", ["action"])
 DRIFT_DETECTED = Counter("keypulse_drift_detected", "ADWIN reported a change", ["category", "rate"])
 LIVE_CALIBRATION = Gauge(
     "keypulse_live_calibration", "Live clicks over predicted clicks of adopted keywords", ["category"]
