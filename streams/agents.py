@@ -20,11 +20,12 @@ from feature_repo.vectors import entity
 from infra import metrics
 from infra.clock import Clock
 from infra.log import get_logger
+from infra.settings import Settings
 from infra.topics import Topic, Topics
 from streams import deadletter
 from streams.decoding import MessageDecoder
 from streams.exactly_once import Outgoing
-from streams.live_items import LiveItems, Move
+from streams.live_items import LiveItems, Move, RedisLiveItems
 from streams.messages import (
     CampaignState,
     Envelope,
@@ -39,6 +40,7 @@ from streams.stage import Publisher, Record
 
 if TYPE_CHECKING:
     import faust
+    from redis import Redis, RedisCluster
 
     from feature_repo.state_writer import StateSink
     from feature_repo.vector_reader import OnlineSource, StateRow
@@ -228,6 +230,21 @@ class DiscoveryAgent:
         if texts:
             self._index.add(list(texts.items()))
         return []
+
+
+def make_agents(settings: Settings, online: Redis | RedisCluster, index: KeywordIndex | None = None) -> list[Agent]:
+    """All agents over the `online` store; keyword discovery only with an `index` to add to."""
+    from feature_repo.state_writer import StateWriter
+    from feature_repo.vector_reader import VectorReader
+
+    topics = Topics.of(settings)
+    source, sink = VectorReader(online, settings), StateWriter(online)
+    agents: list[Agent] = [
+        CatalogueAgent(topics, source, sink, RedisLiveItems(online)),
+        CampaignAgent(topics, source, sink),
+        FeedbackAgent(topics),
+    ]
+    return agents if index is None else [*agents, DiscoveryAgent(topics, index)]
 
 
 def signal_messages(signals: Iterable[Signal], topic: Topic, now_ms: int) -> list[Outgoing]:
