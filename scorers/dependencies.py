@@ -49,6 +49,10 @@ class Dependencies:
         self.update(campaign, (), {})
         del self._known[campaign]
 
+    def having(self, item: str) -> list[str]:
+        """Campaigns that promote the item."""
+        return list(self._of_item.get(item, ()))
+
     def affected(self, signal: Signal) -> Iterator[tuple[str, float]]:
         """Campaigns that a moved item, keyword or pair concerns, each with the signal's impact on it."""
         kind, key = split_entity(signal.entity)
@@ -65,10 +69,6 @@ class Dependencies:
             change = _factor(signal, _ITEM_POWER)
             for campaign in self._of_item.get(key, ()):
                 yield campaign, change / max(len(self._known[campaign].items), 1)
-
-    def lists(self, campaign: str, canonical: str) -> bool:
-        """Whether the campaign has the keyword as a candidate."""
-        return canonical in self._known[campaign].shares
 
     def _change(self, signal: Signal) -> float:
         if signal.metric != "searches":

@@ -29,6 +29,8 @@ class CampaignMemory(Struct, frozen=True, array_like=True):
     """Best first."""
     dismissed: frozenset[str] = frozenset()
     closed: bool = False
+    live: bool = False
+    """The topic holds a set of this campaign: a closed one still needs its tombstone."""
 
     @property
     def listed(self) -> list[str]:
@@ -68,6 +70,10 @@ class ShardState:
     def open(self) -> list[str]:
         """Campaigns that are not closed."""
         return [campaign for campaign, memory in self._campaigns.items() if not memory.closed]
+
+    def closing(self) -> set[str]:
+        """Closed campaigns that still need a tombstone."""
+        return {campaign for campaign, memory in self._campaigns.items() if memory.closed and memory.live}
 
     def take_entry(self) -> bytes | None:
         """What changed, encoded; None when nothing did."""

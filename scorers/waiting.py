@@ -63,6 +63,10 @@ class Waiting:
             del self._waits[campaign]
         return dict(chosen)
 
+    def greatest(self, now_ms: int) -> float:
+        """Urgency of the most urgent one; 0 when none waits."""
+        return max((wait.urgency(now_ms) for wait in self._waits.values()), default=0.0)
+
     def remove(self, campaign: str) -> None:
         """It need not be scored any more."""
         self._waits.pop(campaign, None)

@@ -7,10 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from typing import TypeVar
 
+from scorers.suggestions.value import Floats
 from streams.messages import Reason
 
 MOST = 4
+
+_Number = TypeVar("_Number", float, Floats)
 
 _GROWN, _FALLEN = 1.5, 0.5
 """Searches against what was foreseen, both sides smoothed."""
@@ -53,7 +57,7 @@ def reasons(evidence: Evidence) -> list[Reason]:
     return list(_all(evidence))[:MOST]
 
 
-def growth(seen: float, foreseen: float, smoothing: float) -> float:
+def growth(seen: _Number, foreseen: _Number, smoothing: float) -> _Number:
     """Smoothed ratio of the searches seen to those foreseen."""
     return (seen + smoothing) / (foreseen + smoothing)
 

@@ -1,0 +1,222 @@
+"""The scoring worker: signals in, suggestion sets out, for the shards that are its own.
+
+`ScoringWorker.turn` is the order. A worker reads every partition of the signals, since any of them may concern any
+campaign, and owns some partitions ("shards") of `suggestions.campaign`, as its setting `scorer_shards` says. Of two
+workers that were given the same shard the later one fences the other off.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from infra import kafka, metrics
+from infra.clock import Clock
+from infra.log import get_logger
+from infra.settings import Settings, SettingsError
+from infra.topics import Topics
+from scorers.controls import ControlReader
+from scorers.shard import ScoringShard, decode_signals
+from scorers.state_topic import known_campaigns
+from streams.exactly_once import CheckpointStore
+from streams.messages import Signal
+from streams.stage import PartitionRunner, Publisher, Record
+
+log = get_logger(__name__)
+
+_REQUEST_S = 10.0
+_COMMIT_EVERY_MS = 1_000
+_MOST_RECORDS = 2_000
+
+
+class ObservingScores(Protocol):
+    """The part of `scorers.scoring.Scorer` that the worker itself calls."""
+
+    def observe(self, signals: Sequence[Signal]) -> None:
+        """Signals of this turn, before any shard acts on them."""
+        ...
+
+
+def shards_of(settings: Settings) -> list[int]:
+    """The shards that `scorer_shards` names.
+
+    Raises:
+        SettingsError: it is neither `all` nor numbers and ranges below `partitions`.
+    """
+    text = settings.scorer_shards.strip()
+    if text == "all":
+        return list(range(settings.partitions))
+    shards: set[int] = set()
+    for part in text.split(","):
+        first, dash, last = part.strip().partition("-")
+        if not first.isdigit() or (dash and not last.isdigit()):
+            raise SettingsError(f"setting scorer_shards: got {text!r}; allowed are `all`, or numbers and ranges: 0,2-3")
+        shards.update(range(int(first), int(last or first) + 1))
+    if not shards or max(shards) >= settings.partitions:
+        raise SettingsError(
+            f"setting scorer_shards: got {text!r}; shards are numbered 0 to {settings.partitions - 1} (partitions)"
+        )
+    return sorted(shards)
+
+
+class ScoringWorker:
+    """Runs the shards of this process. `run` blocks until `stop`, or until a shard fails."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        scorer: ObservingScores,
+        shards: Sequence[ScoringShard],
+        checkpoints: CheckpointStore,
+        publisher: Callable[[int], Publisher],
+        controls: ControlReader,
+        clock: Clock,
+    ) -> None:
+        """`publisher` makes the publisher of a shard, which fences the shard's former owner."""
+        topics = Topics.of(settings)
+        self._settings = settings
+        self._scorer = scorer
+        self._controls = controls
+        self._clock = clock
+        self._shards = list(shards)
+        self._signals = topics.signals.name
+        self._inputs = {topic.name: topic.partitions for topic in (topics.signals, topics.feedback)}
+        self._runners = [
+            PartitionRunner(
+                stage=shard,
+                owner=f"scorer/{shard.number}",
+                store=checkpoints,
+                publisher=publisher(shard.number),
+                clock=clock,
+                snapshot_journal_bytes=settings.snapshot_journal_bytes,
+            )
+            for shard in self._shards
+        ]
+        self._consumer: Consumer = kafka.consumer(settings, f"scorer-{self._shards[0].number}")
+        self._committed_at = 0
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Make `run` return after the turn at hand. May be called from a signal handler."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Take the shards over and serve them.
+
+        Raises:
+            Fenced: another worker has taken a shard over.
+            KafkaException: the broker refused.
+        """
+        try:
+            self.start()
+            while not self._stopping.is_set():
+                self.turn()
+            for runner in self._runners:
+                runner.stop()
+            self._commit_offsets(asynchronous=False)
+        finally:
+            self._consumer.close()
+            self._controls.close()
+
+    def start(self) -> None:
+        """Know what is paused, restore the shards, go on from their offsets, and score what they know once more."""
+        self._controls.start()
+        for runner in self._runners:
+            runner.start()
+        now = self._clock.now_ms()
+        lost = self._assign()
+        known = known_campaigns(self._settings) if lost else []
+        for shard in self._shards:
+            shard.rescore_all("restarted", now, known)
+        metrics.PARTITIONS_OWNED.labels("scorer").set(len(self._shards))
+        log.info("scoring shards %s", ", ".join(str(shard.number) for shard in self._shards))
+
+    def turn(self) -> None:
+        """Signals pile up for a moment; then each shard scores what they concern and tells what is worth a message."""
+        records = self._read()
+        self._controls.poll()
+        self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
+        for runner, shard in zip(self._runners, self._shards, strict=True):
+            with metrics.BATCH_SECONDS.labels("scorer").time():
+                runner.step(_unread(records, runner))
+            self._measure(shard)
+        metrics.CAMPAIGNS_WAITING.set(sum(shard.waiting for shard in self._shards))
+        if self._clock.now_ms() - self._committed_at >= _COMMIT_EVERY_MS:
+            self._commit_offsets(asynchronous=True)
+
+    def _read(self) -> list[Record]:
+        """What is there after `scorer_interval_ms`, or at once when campaigns wait that should be scored."""
+        wait_ms = 0 if any(shard.urgent for shard in self._shards) else self._settings.scorer_interval_ms
+        records = []
+        for message in self._consumer.consume(_MOST_RECORDS, timeout=wait_ms / 1_000):
+            if error := message.error():
+                self._check(error)
+            else:
+                records.append(_record(message))
+        for topic in self._inputs:
+            count = sum(record.topic == topic for record in records)
+            metrics.RECORDS_CONSUMED.labels("scorer", topic).inc(count)
+        return records
+
+    def _signals_of(self, record: Record) -> list[Signal]:
+        return decode_signals(record).signals if record.topic == self._signals else []
+
+    def _measure(self, shard: ScoringShard) -> None:
+        now = self._clock.now_ms()
+        for event_time in shard.take_event_times():
+            metrics.EVENT_TO_SUGGESTION_SECONDS.observe(max(now - event_time, 0) / 1_000)
+
+    def _assign(self) -> bool:
+        """Read on from the earliest of the shards' offsets; whether records that a shard had not read are gone."""
+        starts, lost = [], False
+        for topic, partitions in self._inputs.items():
+            for partition in range(partitions):
+                place = TopicPartition(topic, partition)
+                offsets = [runner.offsets.get((topic, partition), 0) for runner in self._runners]
+                oldest, _ = self._consumer.get_watermark_offsets(place, timeout=_REQUEST_S)
+                if oldest > min(offsets):
+                    lost = True
+                    log.warning("%s[%d]: records before %d are gone", topic, partition, oldest)
+                place.offset = max(oldest, min(offsets)) or OFFSET_BEGINNING
+                starts.append(place)
+        self._consumer.assign(starts)
+        return lost
+
+    def _commit_offsets(self, asynchronous: bool) -> None:
+        """For lag tools: the shard that has read least."""
+        self._committed_at = self._clock.now_ms()
+        places = set.intersection(*(set(runner.offsets) for runner in self._runners))
+        offsets = [
+            TopicPartition(*place, min(runner.offsets[place] for runner in self._runners)) for place in sorted(places)
+        ]
+        if offsets:
+            self._consumer.commit(offsets=offsets, asynchronous=asynchronous)
+
+    def _check(self, error: KafkaError) -> None:
+        if error.fatal() or not error.retriable():
+            raise KafkaException(error)
+        log.warning("scorer: %s", error.str())
+
+
+def _unread(records: Sequence[Record], runner: PartitionRunner) -> list[Record]:
+    """The shard may have read further than the others before a restart."""
+    return [record for record in records if record.offset >= runner.offsets.get((record.topic, record.partition), 0)]
+
+
+def _record(message: Message) -> Record:
+    topic, partition, offset = message.topic(), message.partition(), message.offset()
+    assert topic is not None
+    assert partition is not None
+    assert offset is not None
+    key, value = message.key(), message.value()
+    return Record(
+        topic,
+        partition,
+        offset,
+        key.encode() if isinstance(key, str) else key,
+        value.encode() if isinstance(value, str) else value,
+        message.timestamp()[1],
+    )
