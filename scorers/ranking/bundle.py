@@ -1,0 +1,169 @@
+"""The bundle: all that a worker needs to score, one folder, data only.
+
+Models (UBJSON), the encoder (ONNX), the keyword table with its vectors, pairs that buyers made, and `manifest.json`
+with checksums, feature names in order, windows and smoothing weights. A bundle that does not match is refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from infra.settings import Settings
+from scorers.checksums import sha256
+from scorers.keywords.table import Keyword, read_table
+from scorers.ranking.boosted import Boosted
+from scorers.ranking.features import REFERENCE_POSITION, feature_names, feature_types
+from scorers.retrieval.encoders import OnnxEncoder
+
+FORMAT = 1
+SMOOTHING = ("smoothing_impressions", "smoothing_clicks", "smoothing_searches")
+"""Settings that change what a derived feature means."""
+_RETRAIN = "run `keypulse train ranker --history DIR` with these settings, or set them as they were"
+
+
+class BundleRefused(Exception):
+    """A bundle is missing or does not match. The text says what differs and what to do."""
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """What a bundle is. `features` are in the order of the models' columns."""
+
+    format: int = FORMAT
+    model_version: str
+    created_at: int
+    """ms"""
+    windows: list[str]
+    """Of the vectors, shortest first."""
+    features: list[str]
+    feature_types: list[str]
+    vocabulary: dict[str, list[str]]
+    smoothing: dict[str, float]
+    reference_position: float = REFERENCE_POSITION
+    trained_until: int
+    """ms; no event from then on was seen in training or validation."""
+    history_days: float
+    """Length of the history behind the keywords' volumes."""
+    encoder: str
+    metrics: dict[str, float]
+    """Of training: losses, rows, positives."""
+    files: dict[str, str]
+    """Path within the bundle to sha256."""
+
+
+Pair = tuple[str, str, int, int]
+"""Item, canonical keyword, clicks, purchases."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that was checked."""
+
+    folder: Path
+    manifest: Manifest
+    models: Boosted
+
+    def encoder(self) -> OnnxEncoder:
+        """The embedding model."""
+        return OnnxEncoder(self.folder / "encoder")
+
+    def keywords(self) -> tuple[list[Keyword], NDArray[np.float16]]:
+        """The keyword table and its vectors, row for row."""
+        return read_table(self.folder / "keywords.parquet"), np.load(self.folder / "keywords.npy", allow_pickle=False)
+
+    def pairs(self) -> list[Pair]:
+        """Clicks and purchases per item and keyword over the history."""
+        return list(pl.read_parquet(self.folder / "pairs.parquet").iter_rows())
+
+
+def write(folder: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Manifest:
+    """Write a bundle aside, then put it in `folder`'s place; the one before is kept as `<folder>.previous`.
+
+    `fill` writes the files into the folder that it is given. Checksums and the model version, which follows from them,
+    are entered into the manifest, which is returned.
+    """
+    fresh, previous = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.previous")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    fill(fresh)
+    files = {str(path.relative_to(fresh)): sha256(path) for path in sorted(fresh.rglob("*")) if path.is_file()}
+    identity = msgspec.structs.replace(manifest, files=files, created_at=0, model_version="")
+    content = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
+    manifest = msgspec.structs.replace(manifest, files=files, model_version=f"xgb-{content[:12]}")
+    (fresh / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    shutil.rmtree(previous, ignore_errors=True)
+    if folder.exists():
+        folder.rename(previous)
+    fresh.rename(folder)
+    return manifest
+
+
+def load(folder: Path, settings: Settings) -> Bundle:
+    """Read and check the bundle in `folder`.
+
+    Raises:
+        BundleRefused: it is missing, damaged, or was made for other windows, weights or features than ours.
+    """
+    manifest = read_manifest(folder)
+    _check_files(folder, manifest)
+    _check_settings(manifest, settings)
+    try:
+        models = Boosted.load(folder)
+    except Exception as error:
+        raise BundleRefused(f"{folder}: the models cannot be read ({error}); {_RETRAIN}") from None
+    if models.feature_names != manifest.features:
+        raise BundleRefused(f"{folder}: the models were trained on other features than the manifest names; {_RETRAIN}")
+    return Bundle(folder, manifest, models)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The bundle's manifest.
+
+    Raises:
+        BundleRefused: it is missing or cannot be read.
+    """
+    path = folder / "manifest.json"
+    try:
+        manifest = msgspec.json.decode(path.read_bytes(), type=Manifest)
+    except FileNotFoundError:
+        raise BundleRefused(f"{path} is missing: run `keypulse train ranker --history DIR`") from None
+    except msgspec.MsgspecError as error:
+        raise BundleRefused(f"{path} cannot be read ({error}); {_RETRAIN}") from None
+    if manifest.format != FORMAT:
+        raise BundleRefused(f"{path}: format {manifest.format}, this release reads {FORMAT}; {_RETRAIN}")
+    return manifest
+
+
+def _check_files(folder: Path, manifest: Manifest) -> None:
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.is_file():
+            raise BundleRefused(f"{path} is missing; copy the bundle again")
+        if (found := sha256(path)) != expected:
+            raise BundleRefused(f"{path}: checksum {found[:12]}, the manifest says {expected[:12]}; copy it again")
+
+
+def _check_settings(manifest: Manifest, settings: Settings) -> None:
+    ours = {name: getattr(settings, name) for name in SMOOTHING}
+    if manifest.windows != list(settings.windows):
+        raise BundleRefused(
+            f"setting windows: {','.join(settings.windows)}, the bundle was trained on {','.join(manifest.windows)}; "
+            + _RETRAIN
+        )
+    for name, value in ours.items():
+        if manifest.smoothing.get(name) != value:
+            raise BundleRefused(
+                f"setting {name}: {value}, the bundle was trained with {manifest.smoothing.get(name)}; {_RETRAIN}"
+            )
+    expected = list(feature_names(settings.windows))
+    if manifest.features != expected or manifest.feature_types != feature_types(settings.windows):
+        different = next((a for a, b in zip(manifest.features, expected, strict=False) if a != b), "their number")
+        raise BundleRefused(f"the bundle's features differ from this release's (first: {different}); {_RETRAIN}")

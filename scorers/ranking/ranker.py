@@ -1,0 +1,34 @@
+"""What the scoring worker asks: rows in, probabilities and their explanation out."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from infra.settings import Settings
+from scorers.ranking.boosted import Floats
+from scorers.ranking.bundle import Bundle
+from scorers.ranking.explanation import top_contributions
+from scorers.ranking.features import PairInputs, matrix, serving_rows
+from streams.messages import Contribution
+
+
+class BundleRanker:
+    """The ranker of a bundle."""
+
+    def __init__(self, bundle: Bundle, settings: Settings) -> None:
+        self._bundle = bundle
+        self._settings = settings
+        self.version = bundle.manifest.model_version
+
+    def matrix(self, inputs: PairInputs) -> NDArray[np.float32]:
+        """n x features, at the reference position."""
+        return matrix(*serving_rows(inputs, self._bundle.manifest.vocabulary), self._settings)
+
+    def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:
+        """P(click) and P(purchase | click), n each."""
+        return self._bundle.models.predict(matrix)
+
+    def explain(self, matrix: NDArray[np.floating]) -> list[list[Contribution]]:
+        """For each row the features that contribute most to its P(click), the greatest first."""
+        return top_contributions(self._bundle.models, matrix, self._bundle.manifest.features)
