@@ -69,9 +69,8 @@ class KeypulseDuckDBOfflineStore(DuckDBOfflineStore):
             found = _newest(config.offline_store.folder, view, features, asked, moment, filter_by_created_timestamp)
             if full_feature_names:
                 found = found.rename({f"{view.projection.name_to_use()}__{name}": name for name in features})
-            joined = joined.left_join(found, _ROW, rname="__of_feature_{name}")
-        extra = [name for name in joined.columns if name.startswith("__of_feature_")]
-        joined = joined.order_by(_ROW).drop(_ROW, *extra)
+            joined = joined.left_join(found, _ROW, rname="{name}_found").drop(f"{_ROW}_found")
+        joined = joined.order_by(_ROW).drop(_ROW)
         return IbisRetrievalJob(
             joined,
             OnDemandFeatureView.get_requested_odfvs(feature_refs, project, registry),
