@@ -8,6 +8,7 @@ row again is harmless, and so is a signal told twice.
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -36,6 +37,7 @@ from streams.messages import (
     Signals,
 )
 from streams.rejection import Rejected
+from streams.reload import reload_if_emptied
 from streams.stage import Publisher, Record
 
 if TYPE_CHECKING:
@@ -49,6 +51,10 @@ log = get_logger(__name__)
 
 _BATCH = 500
 _LINGER_S = 0.1
+_RELOAD_INTERVAL_S = 5.0
+
+AGENTS_GROUP = "keypulse-agents"
+"""Their consumer group, and so the name of the Faust app, after the topic prefix."""
 _UNCOUNTED = Envelope("", 0, 0)
 
 
@@ -299,21 +305,37 @@ def _bury(record: Record, rejected: Rejected, topics: Topics, now_ms: int) -> Ou
 # --- Faust -------------------------------------------------------------------------------------------------------
 
 
-def register(app: faust.App, agents: Iterable[Agent], publisher: Publisher, clock: Clock) -> None:
+def register(
+    app: faust.App,
+    settings: Settings,
+    online: Redis | RedisCluster,
+    agents: Iterable[Agent],
+    publisher: Publisher,
+    clock: Clock,
+) -> None:
     """Mount agents on a Faust app. Values and keys go in as bytes; state writes block, so they run in a thread.
 
     A batch is acknowledged once its messages are. A batch that fails crashes the worker, which begins with it again
     when it restarts: Faust itself would go on with the next one, and commit past the one that failed.
     """
     for agent in agents:
-        _register(app, agent, publisher, clock)
+        _register(app, settings, online, agent, publisher, clock)
 
 
-def _register(app: faust.App, agent: Agent, publisher: Publisher, clock: Clock) -> None:
+def _register(
+    app: faust.App,
+    settings: Settings,
+    online: Redis | RedisCluster,
+    agent: Agent,
+    publisher: Publisher,
+    clock: Clock,
+) -> None:
     topic = app.topic(agent.topic.name, key_serializer="raw", value_serializer="raw")
+    busy = threading.Lock()
 
     def take(records: Sequence[Record]) -> None:
-        publisher.publish(agent.handle(records, clock.now_ms()))
+        with busy:
+            publisher.publish(agent.handle(records, clock.now_ms()))
         metrics.AGENT_RECORDS.labels(agent.name).inc(len(records))
 
     async def run(stream: Any) -> None:
@@ -328,6 +350,17 @@ def _register(app: faust.App, agent: Agent, publisher: Publisher, clock: Clock) 
                 await stream.ack(event)
 
     app.agent(topic, name=agent.name)(run)
+
+    def reload(partitions: Sequence[int]) -> None:
+        with busy:
+            reload_if_emptied(settings, online, agent, partitions, AGENTS_GROUP, clock)
+
+    async def reload_if_needed() -> None:
+        owned = [tp.partition for tp in app.consumer.assignment() if tp.topic == agent.topic.name]
+        await asyncio.to_thread(reload, owned)
+
+    if agent.topic.cleanup == "compact":
+        app.timer(_RELOAD_INTERVAL_S)(reload_if_needed)
 
 
 def _record(message: Any) -> Record:

@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message
 
 from infra import kafka
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.log_reader import LogReader, Start, log_reader
 from streams.messages import DeadLetter
 from streams.rejection import CODES, Code
+from streams.stage import Record
 
-_REQUEST_S = 10.0
 _FLUSH_S = 60.0
-_BATCH = 500
+_DECODER = msgspec.json.Decoder(DeadLetter)
 
 REDRIVEN_BY_DEFAULT: tuple[Code, ...] = tuple(code for code in CODES if code != "too_late")
 """A late record is later still when it is sent again, so it isn't unless asked for."""
-
-Start = Callable[[int, int, int], int]
-"""Offset to read a partition from, given its number and its oldest and next offsets."""
 
 
 @dataclass
@@ -43,10 +40,11 @@ def newest(settings: Settings, limit: int, code: str | None = None) -> list[Dead
     def start(_partition: int, low: int, high: int) -> int:
         return low if code else max(low, high - limit)
 
-    with closing(_consumer(settings, "deadletter-list")) as consumer:
-        found = (each for each in _letters(consumer, settings, start) if code in (None, each[2].code))
-        last = heapq.nlargest(limit, found, key=lambda each: (each[2].seen_at, *each[:2]))
-    return [letter for _partition, _offset, letter in reversed(last)]
+    with log_reader(settings, "deadletter-list") as reader:
+        letters = ((record, _letter(record)) for record in reader.until_now(Topics.of(settings).deadletter, start))
+        found = (each for each in letters if code in (None, each[1].code))
+        last = heapq.nlargest(limit, found, key=lambda each: (each[1].seen_at, each[0].partition, each[0].offset))
+    return [letter for _record, letter in reversed(last)]
 
 
 def redrive(settings: Settings, codes: Sequence[str] = REDRIVEN_BY_DEFAULT, *, dry_run: bool = False) -> Redriven:
@@ -61,10 +59,11 @@ def redrive(settings: Settings, codes: Sequence[str] = REDRIVEN_BY_DEFAULT, *, d
     topics = Topics.of(settings)
     sendable = {topic.name for topic in (*topics.events, topics.feedback)}
     for code in codes:
-        with closing(_consumer(settings, f"deadletter-redrive-{code}")) as consumer:
+        with log_reader(settings, f"deadletter-redrive-{code}") as reader:
             ends: dict[int, int] = {}
-            for partition, offset, letter in _letters(consumer, settings, _after_committed(consumer, topics)):
-                ends[partition] = offset + 1
+            for record in reader.until_now(topics.deadletter, _after_committed(reader, topics)):
+                ends[record.partition] = record.offset + 1
+                letter = _letter(record)
                 if letter.code != code:
                     continue
                 if letter.topic not in sendable:
@@ -76,51 +75,19 @@ def redrive(settings: Settings, codes: Sequence[str] = REDRIVEN_BY_DEFAULT, *, d
             if dry_run or not ends:
                 continue
             sender.flush()
-            consumer.commit(
-                offsets=[TopicPartition(topics.deadletter.name, partition, end) for partition, end in ends.items()],
-                asynchronous=False,
-            )
+            reader.commit(topics.deadletter, ends)
     return done
 
 
-def _consumer(settings: Settings, group: str) -> Consumer:
-    return kafka.consumer(settings, group, **{"enable.partition.eof": True})
-
-
-def _after_committed(consumer: Consumer, topics: Topics) -> Start:
+def _after_committed(reader: LogReader, topics: Topics) -> Start:
     def start(partition: int, low: int, _high: int) -> int:
-        [position] = consumer.committed([TopicPartition(topics.deadletter.name, partition)], timeout=_REQUEST_S)
-        return low if position.offset == OFFSET_INVALID else max(low, position.offset)
+        return max(low, reader.committed(topics.deadletter, partition) or 0)
 
     return start
 
 
-def _letters(consumer: Consumer, settings: Settings, start: Start) -> Iterator[tuple[int, int, DeadLetter]]:
-    """Every letter (partition, offset, letter) from `start` to where the topic ends now."""
-    topic = Topics.of(settings).deadletter
-    ends: dict[int, int] = {}
-    assigned: list[TopicPartition] = []
-    for partition in range(topic.partitions):
-        low, high = consumer.get_watermark_offsets(TopicPartition(topic.name, partition), timeout=_REQUEST_S)
-        if (first := start(partition, low, high)) < high:
-            ends[partition] = high
-            assigned.append(TopicPartition(topic.name, partition, first))
-    consumer.assign(assigned)
-    decoder = msgspec.json.Decoder(DeadLetter)
-    while ends:
-        for message in consumer.consume(_BATCH, timeout=1.0):
-            partition, offset, error = message.partition(), message.offset(), message.error()
-            assert partition is not None
-            assert offset is not None
-            if error is None:
-                if partition in ends and offset < ends[partition]:
-                    value = message.value()
-                    assert value is not None
-                    yield partition, offset, decoder.decode(value)
-            elif error.code() != error._PARTITION_EOF:
-                raise KafkaException(error)
-            if offset + (error is None) >= ends.get(partition, 0):
-                ends.pop(partition, None)
+def _letter(record: Record) -> DeadLetter:
+    return _DECODER.decode(record.value or b"")
 
 
 class _Sender:

@@ -13,6 +13,7 @@ from streams.publisher import KafkaPublisher
 
 settings = load()
 app = make_app(settings, [], "test")
-agents = make_agents(settings, redis.connect(settings.online_redis_url))
-register(app, agents, KafkaPublisher(kafka.producer(settings)), SystemClock())
+online = redis.connect(settings.online_redis_url)
+publisher = KafkaPublisher(kafka.producer(settings))
+register(app, settings, online, make_agents(settings, online), publisher, SystemClock())
 faust.Worker(app, loglevel="INFO", redirect_stdouts=False).execute_from_commandline()

@@ -132,3 +132,31 @@ def test_a_batch_that_fails_ends_the_worker_and_is_taken_again(integration_setti
         until(lambda: reader.rows("campaign", ["c-3"]) != [None])
         process.send_signal(signal.SIGTERM)
         assert process.wait(30) == 0
+
+
+def test_rows_that_the_store_lost_are_written_again(integration_settings: Settings) -> None:
+    settings = integration_settings
+    kafka.create_topics(settings)
+    topics = Topics.of(settings)
+    store = Redis.from_url(settings.online_redis_url)
+    reader = VectorReader(store, settings)
+
+    def there() -> bool:
+        rows = reader.rows("category_items", ["shoes"]) + reader.rows("product", ["i-9"])
+        return (
+            None not in rows + reader.rows("campaign", ["c-3"]) and rows[0] is not None and rows[0]["live_items"] == 1
+        )
+
+    put(settings, topics.product_state.name, "i-1", msgspec.json.encode(msgspec.structs.replace(PRODUCT, item="i-1")))
+    put(settings, topics.product_state.name, "i-1", None)
+    put(settings, topics.product_state.name, "i-9", msgspec.json.encode(PRODUCT))
+    put(settings, topics.campaign_state.name, "c-3", msgspec.json.encode(CAMPAIGN))
+    with worker(settings) as process:
+        until(there)
+        until(committed)
+        told = causes(settings)
+        store.flushall()
+        until(there)
+        assert causes(settings) == told, "nothing changed, so nothing is told"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
