@@ -30,7 +30,7 @@ def test_row_key_is_feasts(kind: str, key: str) -> None:
 
 
 def test_field_name_is_feasts() -> None:
-    for view, feature in [("item_sums", "sums"), ("product", "title"), ("category_items", "live_items")]:
+    for view, feature in [("item_sums", "item_sums"), ("product", "title"), ("category_items", "live_items")]:
         assert codec.field_name(view, feature) == feast_helpers._mmh3(f"{view}:{feature}")
 
 
