@@ -19,7 +19,9 @@ from feature_repo.vector_reader import VectorReader
 from infra import kafka
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.agents import AGENTS_GROUP
 from streams.examples import CAMPAIGN, PRODUCT
+from streams.log_reader import log_reader
 from streams.messages import DeadLetter, Signals
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -142,10 +144,15 @@ def test_rows_that_the_store_lost_are_written_again(integration_settings: Settin
     reader = VectorReader(store, settings)
 
     def there() -> bool:
-        rows = reader.rows("category_items", ["shoes"]) + reader.rows("product", ["i-9"])
-        return (
-            None not in rows + reader.rows("campaign", ["c-3"]) and rows[0] is not None and rows[0]["live_items"] == 1
-        )
+        [count] = reader.rows("category_items", ["shoes"])
+        others = reader.rows("product", ["i-9"]) + reader.rows("campaign", ["c-3"])
+        return count is not None and count["live_items"] == 1 and None not in others
+
+    def committed() -> bool:
+        with log_reader(settings, AGENTS_GROUP) as log:
+            states = (topics.product_state, topics.campaign_state)
+            offsets = [log.committed(topic, part) or 0 for topic in states for part in range(topic.partitions)]
+            return sum(offsets) == 4
 
     put(settings, topics.product_state.name, "i-1", msgspec.json.encode(msgspec.structs.replace(PRODUCT, item="i-1")))
     put(settings, topics.product_state.name, "i-1", None)
