@@ -1,4 +1,4 @@
-"""Campaigns scored together: what is known of each (campaign, item, keyword) row, and each campaign's scores."""
+"""Campaigns scored together, and each one's scores."""
 
 from __future__ import annotations
 
@@ -9,50 +9,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.keywords.table import Keyword
+from scorers.ranking.features import PairInputs
 from scorers.retrieval.candidates import Candidate
-from scorers.suggestions.merge import Ints, Merged, Rows
+from scorers.suggestions.merge import Merged, Rows
 from scorers.suggestions.value import Floats, Forecast
-from streams.messages import CampaignState, ProductState
-
-
-@dataclass(frozen=True, eq=False)
-class PairInputs:
-    """All that is known of n (campaign, item, keyword) rows, over distinct campaigns, products and keywords.
-
-    Rows of a campaign lie together, and so do those of an item in it.
-    """
-
-    campaigns: list[CampaignState]
-    products: list[ProductState]
-    keywords: list[Keyword]
-    """For their counts. The text is a row's own: sellers see their adopted keywords in their own words."""
-    campaign_of: Ints
-    """n; index into `campaigns`; the same for the other two."""
-    product_of: Ints
-    keyword_of: Ints
-    candidates: list[Candidate]
-    """n"""
-    campaign_sums: Floats
-    """campaigns x V"""
-    item_sums: Floats
-    """products x V"""
-    category_sums: Floats
-    """products x V, of each product's category."""
-    keyword_sums: Floats
-    """keywords x V"""
-    pair_sums: Floats
-    """n x V"""
-    market_sums: Floats
-    """V; of all searches together."""
-    as_of: int
-    """ms, the newest moment that any vector was summed for."""
+from streams.messages import CampaignState
 
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """What the campaigns scored together share."""
+    """What the campaigns scored together share. Rows of a campaign lie together."""
 
     inputs: PairInputs
+    """Its keywords are there for their counts; the text that a seller may see is the candidate's."""
+    candidates: list[Candidate]
+    """n"""
+    market_sums: Floats
+    """V; of all searches together."""
+    as_of: int
+    """ms, the newest moment that any vector was summed for."""
     matrix: NDArray[np.floating]
     """n x features, as the ranker took it."""
 

@@ -80,6 +80,10 @@ class FeatureCache:
             if table and (slot := table.slots.get(key)) is not None:
                 table.read_at[slot] = _NEVER
 
+    def clear(self) -> None:
+        """Read everything anew."""
+        self._tables.clear()
+
     def _table(self, kind: str, asked: int) -> _Table:
         table = self._tables.get(kind)
         if table is None or len(table.slots) + asked > max(MOST_OF_A_KIND, asked):

@@ -1,7 +1,7 @@
 """Scores many campaigns at once: states, candidates, vectors, one predict, and each campaign's list by value.
 
-`Scorer.score` is that order. It costs three round trips to the online store (campaigns, products, vectors), however
-many campaigns there are.
+`Scorer.score` is that order. It costs a few round trips to the online store (campaigns, products, vectors, live
+items), however many campaigns there are.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from feature_repo.vector_reader import OnlineSource
 from infra import metrics
 from infra.clock import Clock
 from infra.settings import DAY_MS, Settings
-from scorers.batch import Batch, CampaignScores, PairInputs
+from scorers.batch import Batch, CampaignScores
 from scorers.feature_cache import FeatureCache
 from scorers.keywords.table import Keyword
 from scorers.offers import Offer, Offers
+from scorers.ranking.features import PairInputs
 from scorers.retrieval.candidates import ItemRequest
 from scorers.states import States
 from scorers.suggestions.describe import suggestion
@@ -98,12 +99,11 @@ class Scorer:
             wanted = [(state.campaign, request) for state in states for request in self._requests(state)]
             offers = self._offers.of(wanted)
         with metrics.SCORE_SECONDS.labels("features").time():
-            inputs = self._inputs(states, [campaign for campaign, _ in wanted], offers)
-            matrix = self._ranker.matrix(inputs)
+            batch = self._batch(states, [campaign for campaign, _ in wanted], offers)
         with metrics.SCORE_SECONDS.labels("predict").time():
-            p_click, p_purchase = self._ranker.predict(matrix)
+            p_click, p_purchase = self._ranker.predict(batch.matrix)
         with metrics.SCORE_SECONDS.labels("merge").time():
-            scores = self._lists(Batch(inputs, matrix), p_click, p_purchase)
+            scores = self._lists(batch, p_click, p_purchase)
         metrics.CAMPAIGNS_SCORED.inc(len(scores))
         return scores
 
@@ -125,6 +125,10 @@ class Scorer:
         )
         return [[next(described) for _ in listed] for _, listed in lists]
 
+    def read_anew(self) -> None:
+        """Signals are missing: no vector read before may be taken for the newest."""
+        self._vectors.clear()
+
     def forget(self, campaign: str) -> None:
         """The campaign is closed."""
         self._offers.forget(campaign)
@@ -133,10 +137,8 @@ class Scorer:
         adopted = tuple(keyword.text for keyword in state.keywords)
         return [ItemRequest(product, state.seller, adopted) for product in self._states.products(state)]
 
-    def _inputs(
-        self, states: list[CampaignState], campaign_of_offer: Sequence[str], offers: Sequence[Offer]
-    ) -> PairInputs:
-        """The rows of all offers, with the vectors of everything they name."""
+    def _batch(self, states: list[CampaignState], campaign_of_offer: Sequence[str], offers: Sequence[Offer]) -> Batch:
+        """The rows of all offers, with the vectors of everything that they name."""
         campaigns = {state.campaign: number for number, state in enumerate(states)}
         products: dict[str, ProductState] = {offer.product.item: offer.product for offer in offers}
         keywords: dict[str, Keyword] = {}
@@ -155,37 +157,45 @@ class Scorer:
             }
         )
         lengths = [len(offer.candidates) for offer in offers]
+        candidates = [candidate for offer in offers for candidate in offer.candidates]
         product_numbers = {item: number for number, item in enumerate(products)}
         keyword_numbers = {canonical: number for number, canonical in enumerate(keywords)}
         category_of = np.array([categories[product.category] for product in products.values()], np.int64)
-        return PairInputs(
+        inputs = PairInputs(
             campaigns=states,
             products=list(products.values()),
             keywords=list(keywords.values()),
             campaign_of=np.repeat(np.array([campaigns[name] for name in campaign_of_offer], np.int64), lengths),
             product_of=np.repeat(np.array([product_numbers[one.product.item] for one in offers], np.int64), lengths),
             keyword_of=np.array([keyword_numbers[form] for offer in offers for form in offer.canonicals], np.int64),
-            candidates=[candidate for offer in offers for candidate in offer.candidates],
             campaign_sums=vectors["campaign"].sums,
             item_sums=vectors["item"].sums,
             category_sums=vectors["category"].sums[category_of],
             keyword_sums=vectors["keyword"].sums,
             pair_sums=vectors["pair"].sums,
+            dense=np.array([one.dense for one in candidates], np.float64),
+            lexical=np.array([one.lexical for one in candidates], np.float64),
+            live_items=self._states.live_items(list(categories))[category_of],
+        )
+        return Batch(
+            inputs,
+            candidates,
             market_sums=market(vectors["category"].sums),
-            as_of=max((int(of_kind.as_of.max(initial=0)) for of_kind in vectors.values()), default=0),
+            as_of=max(int(of_kind.as_of.max(initial=0)) for of_kind in vectors.values()),
+            matrix=self._ranker.matrix(inputs),
         )
 
     def _lists(self, batch: Batch, p_click: Floats, p_purchase: Floats) -> list[CampaignScores]:
         """Each campaign's keywords with their value to it."""
         inputs, settings = batch.inputs, self._settings
         per_week = np.array([keyword.volume for keyword in inputs.keywords], np.float64) / self._weeks
-        demand = forecast(inputs.keyword_sums, inputs.market_sums, per_week, settings)
+        demand = forecast(inputs.keyword_sums, batch.market_sums, per_week, settings)
         surging = _surging(demand, settings)
         rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
         starts = np.searchsorted(inputs.campaign_of, np.arange(len(inputs.campaigns) + 1)).tolist()
         scores = []
-        for state, start, end in zip(inputs.campaigns, starts, starts[1:], strict=True):
-            own, candidates = slice(start, end), inputs.candidates[start:end]
+        for state, start, end in zip(inputs.campaigns, starts[:-1], starts[1:], strict=True):
+            own, candidates = slice(start, end), batch.candidates[start:end]
             numbers, firsts, keyword_of = np.unique(inputs.keyword_of[own], return_index=True, return_inverse=True)
             items = [inputs.products[number].item for number in inputs.product_of[own].tolist()]
             rows = Rows(items, keyword_of, p_click[own], p_purchase[own])
@@ -210,5 +220,4 @@ class Scorer:
 def _surging(demand: Forecast, settings: Settings) -> NDArray[np.bool_]:
     """Keywords that in a short window are searched `suggestion_surge_factor` times as often as foreseen, smoothed."""
     ratio = growth(demand.seen, demand.foreseen, settings.forecast_smoothing)
-    surging: NDArray[np.bool_] = (ratio >= settings.suggestion_surge_factor).any(axis=1)
-    return surging
+    return np.asarray((ratio >= settings.suggestion_surge_factor).any(axis=1), dtype=np.bool_)

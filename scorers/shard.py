@@ -64,6 +64,10 @@ class Scores(Protocol):
         """For each list of canonical keywords its suggestions, in that order, without ids."""
         ...
 
+    def read_anew(self) -> None:
+        """Signals are missing: no vector read before may be taken for the newest."""
+        ...
+
     def forget(self, campaign: str) -> None:
         """The campaign is closed."""
         ...
@@ -185,6 +189,7 @@ class ScoringShard:
             log.error("%s. Every campaign of shard %d is scored again instead", gap, self.number)
             envelope = signals.envelope
             self._progress.seen[envelope.sender] = (envelope.generation, envelope.sequence)
+            self._scorer.read_anew()
             self.rescore_all("restarted", self._now)
             return True
         if not new:
@@ -326,7 +331,7 @@ class ScoringShard:
             seller=state.seller,
             version=version,
             created_at=self._now,
-            as_of=telling.scores.batch.inputs.as_of,
+            as_of=telling.scores.batch.as_of,
             model_version=self._scorer.model_version,
             index_version=self._scorer.index_version,
             trigger=Trigger(**{name: getattr(trigger, name) for name in Trigger.__struct_fields__}),

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from feature_repo.vector_reader import OnlineSource, StateRow
 from feature_repo.vectors import split_entity
@@ -39,6 +41,11 @@ class States:
     def products(self, state: CampaignState) -> list[ProductState]:
         """The campaign's products that are not delisted, in its order. Call after `campaigns`."""
         return [product for item in dict.fromkeys(state.items) if (product := self._products.get(item))]
+
+    def live_items(self, categories: Sequence[str]) -> NDArray[np.float64]:
+        """Items live in each category; NaN when not known."""
+        rows = self._source.rows("category_items", categories)
+        return np.array([np.nan if row is None else row["live_items"] for row in rows], np.float64)
 
     def _read_products(self, items: Iterable[str]) -> None:
         wanted = [item for item in dict.fromkeys(items) if item not in self._delisted]

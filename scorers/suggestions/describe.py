@@ -24,7 +24,7 @@ def suggestion(
 ) -> Suggestion:
     """The campaign's keyword `number`, whose rows are `rows`, best first. Its id is the publishing stage's to give."""
     keyword, merged = scores.keywords[number], scores.merged
-    candidates = [scores.batch.inputs.candidates[scores.first_row + row] for row in rows]
+    candidates = [scores.batch.candidates[scores.first_row + row] for row in rows]
     sources = {source for candidate in candidates for source in candidate.found}
     return Suggestion(
         suggestion_id="",
@@ -61,8 +61,8 @@ def _evidence(scores: CampaignScores, number: int, row: int, sources: set[str], 
         pair_clicks=float(pair[_CLICKS]),
         pair_purchases=float(pair[_PURCHASES]),
         sells_better=_sells_better(keyword, category, settings.smoothing_searches),
-        similarity=inputs.candidates[row].dense,
-        coverage=inputs.candidates[row].lexical,
+        similarity=scores.batch.candidates[row].dense,
+        coverage=scores.batch.candidates[row].lexical,
         rivals=scores.keywords[number].rivals,
     )
 
