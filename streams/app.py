@@ -103,6 +103,8 @@ def stage_service(name: StageName, settings: Settings, instance: str = "") -> St
 
 def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> faust.App:
     """The Faust app of one worker. `instance` names it among its group: a restart under the same name is quick."""
+    folder = settings.home / "faust" / instance
+    folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"{settings.topic_prefix}keypulse-agents",
         broker=f"kafka://{settings.kafka_servers}",
@@ -114,7 +116,7 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
         web_enabled=False,
-        datadir=str(settings.home / "faust"),
+        datadir=str(folder),
     )
     services = {name: stage_service(name, settings, instance) for name in stages}
     for name, service in services.items():

@@ -82,17 +82,18 @@ class Backfill:
             BadHistory: the folder can't be used.
             NotEmpty: there are checkpoints already.
         """
-        tables = history.read(folder, self._settings.partitions)
-        total = sum(len(table.frame) for table in tables.values())
+        logs = history.read(folder, self._settings.partitions)
+        total = sum(len(log.frame) for log in logs.values())
         self._take_over()
         self._archive.clear()
-        starts = dict.fromkeys(tables, 0)
-        for moment in _moments([table.newest for table in tables.values()]):
-            ends = {name: int(np.searchsorted(table.newest, moment)) for name, table in tables.items()}
+        starts = dict.fromkeys(logs, 0)
+        for moment in _moments([log.newest for log in logs.values()]):
+            ends = {place: int(np.searchsorted(log.newest, moment)) for place, log in logs.items()}
             for partition in range(self._settings.partitions):
                 events = {
-                    name: self._judged(partition, name, list(table.events(starts[name], ends[name], partition)))
-                    for name, table in tables.items()
+                    name: self._judged(partition, name, list(log.events(starts[name, number], ends[name, number])))
+                    for (name, number), log in logs.items()
+                    if number == partition
                 }
                 self._route(self._shoppers[partition].count(events, []))
             self._flush(moment)

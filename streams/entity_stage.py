@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from feature_repo.fence import StoreEmptied
 from feature_repo.vector_writer import VectorSink
-from feature_repo.vectors import METRICS, split_entity, windows
+from feature_repo.vectors import KINDS, METRICS, split_entity, windows
 from infra import metrics
 from infra.settings import Settings
 from infra.topics import Topics
@@ -86,8 +86,7 @@ class EntityStage:
             self._load(msgspec.msgpack.decode(bytes(zstd.decompress(checkpoint.snapshot)), type=_Snapshot))
         for raw in checkpoint.journal:
             entry = msgspec.msgpack.decode(raw, type=_Entry)
-            for value in entry.deltas:
-                self._add(msgspec.msgpack.decode(value, type=FeatureDeltas))
+            self._add([msgspec.msgpack.decode(value, type=FeatureDeltas) for value in entry.deltas])
             if entry.flushed_at:
                 self._flush(entry.flushed_at)
         if emptied:
@@ -100,14 +99,16 @@ class EntityStage:
             SequenceGap: changes are missing.
         """
         taken: list[bytes] = []
+        news: list[FeatureDeltas] = []
         for record in records:
             assert record.value is not None
             deltas = msgspec.msgpack.decode(record.value, type=FeatureDeltas)
             if self._progress.take(deltas.envelope):
-                self._add(deltas)
                 taken.append(record.value)
+                news.append(deltas)
             else:
                 metrics.MESSAGES_REPEATED.labels(self.name).inc()
+        self._add(news)
         outgoing: list[Outgoing] = []
         flush = now_ms - self._flushed_at >= self._settings.vector_interval_ms
         if flush:
@@ -158,6 +159,7 @@ class EntityStage:
     def _reset(self) -> None:
         self._entities: list[str] = []
         self._slots: dict[str, int] = {}
+        self._kinds: list[int] = []
         self._sums = WindowSums(self._windows)
         self._flushed_at = 0
         self._rewrite = "no"
@@ -178,26 +180,37 @@ class EntityStage:
             self._waiting_since = np.concatenate([self._waiting_since, np.zeros(missing, np.int64)])
             self._dirty = np.concatenate([self._dirty, np.zeros(missing, np.bool_)])
 
-    def _add(self, deltas: FeatureDeltas) -> None:
+    def _add(self, messages: Sequence[FeatureDeltas]) -> None:
+        """Add up all rows of the messages at once."""
+        if not messages:
+            return
+        slots_of = [self._slots_of(message) for message in messages]
+        self._grow()
+        slots = np.concatenate(slots_of)
+        minutes = np.concatenate([np.frombuffer(message.minutes, "<i4") for message in messages])
+        amounts = np.concatenate([np.frombuffer(message.amounts, "<i8") for message in messages])
+        self._sums.add(slots, minutes, amounts.reshape(len(slots), len(METRICS)))
+        self._dirty[slots] = True
+        for message, rows in zip(messages, slots_of, strict=True):
+            if message.event_times:
+                # The middle one: a batch spans milliseconds, but a few of its events are late or ahead by minutes.
+                event_time = sorted(message.event_times)[len(message.event_times) // 2]
+                self._newest[rows] = np.maximum(self._newest[rows], event_time)
+                waiting = self._waiting_since[rows]
+                self._waiting_since[rows] = np.where(waiting == _NOBODY_WAITS, event_time, waiting)
+
+    def _slots_of(self, message: FeatureDeltas) -> NDArray[np.int32]:
+        """Slot of each row; new entities get one."""
         known, entities = self._slots, self._entities
-        slots_of = np.empty(len(deltas.entities), np.int32)
-        for number, name in enumerate(deltas.entities):
+        slots = np.empty(len(message.entities), np.int32)
+        for number, name in enumerate(message.entities):
             slot = known.get(name)
             if slot is None:
                 slot = known[name] = len(entities)
                 entities.append(name)
-            slots_of[number] = slot
-        self._grow()
-        slots = slots_of[np.frombuffer(deltas.entity_of, "<i4")]
-        amounts = np.frombuffer(deltas.amounts, "<i8").reshape(len(slots), len(METRICS))
-        self._sums.add(slots, np.frombuffer(deltas.minutes, "<i4"), amounts)
-        self._dirty[slots] = True
-        if deltas.event_times:
-            # The middle one: a batch spans milliseconds, but a few of its events are late or ahead by minutes.
-            event_time = sorted(deltas.event_times)[len(deltas.event_times) // 2]
-            self._newest[slots] = np.maximum(self._newest[slots], event_time)
-            waiting = self._waiting_since[slots]
-            self._waiting_since[slots] = np.where(waiting == _NOBODY_WAITS, event_time, waiting)
+                self._kinds.append(KINDS.index(split_entity(name)[0]))
+            slots[number] = slot
+        return np.take(slots, np.frombuffer(message.entity_of, "<i4"))
 
     def _flush(self, as_of: int) -> tuple[NDArray[np.int64], list[Signal], list[int]]:
         """Move the windows to `as_of`; slots whose vectors are due, what moved materially, a sample of event times."""
@@ -245,10 +258,10 @@ class EntityStage:
 
     def _feature_rows(self, due: NDArray[np.int64], event_times: list[int], as_of: int) -> Outgoing:
         envelope = self._progress.next_envelope(f"features.log/{self._partition}")
-        entities = [self._entities[slot] for slot in due]
+        entities = [self._entities[slot] for slot in due.tolist()]
         sums = self._sums.sums[due].astype("<f8").tobytes()
-        for kind, count in Counter(split_entity(name)[0] for name in entities).items():
-            metrics.VECTORS_WRITTEN.labels(kind).inc(count)
+        for kind, count in Counter(map(self._kinds.__getitem__, due.tolist())).items():
+            metrics.VECTORS_WRITTEN.labels(KINDS[kind]).inc(count)
         value = msgspec.msgpack.encode(FeatureRows(envelope, as_of, entities, sums, event_times))
         return Outgoing(self._topics.features_log.name, self._partition, None, value)
 
@@ -261,6 +274,7 @@ class EntityStage:
     def _load(self, snapshot: _Snapshot) -> None:
         self._entities = snapshot.entities
         self._slots = {name: slot for slot, name in enumerate(self._entities)}
+        self._kinds = [KINDS.index(split_entity(name)[0]) for name in self._entities]
         self._sums.as_of = snapshot.as_of
         self._flushed_at = snapshot.as_of
         self._grow()

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, cast
 
 import msgspec
 import redis
@@ -90,6 +90,10 @@ class CheckpointStore(Protocol):
         Raises:
             Fenced: `epoch` is no longer the owner's.
         """
+        ...
+
+    def offsets(self, owner: str) -> dict[TopicPartition, int]:
+        """Next offsets to read, without taking the owner over: to see how far it has come."""
         ...
 
     def reset(self, owner: str) -> None:
@@ -179,6 +183,10 @@ class MemoryCheckpoints:
             [*old.outbox[write.published :], *write.outbox],
         )
 
+    def offsets(self, owner: str) -> dict[TopicPartition, int]:
+        kept = self._owners.get(owner)
+        return dict(kept.offsets) if kept else {}
+
     def reset(self, owner: str) -> None:
         old = self.acquire(owner)
         self._owners[owner] = Checkpoint(old.epoch, old.generation + 1, None, [], {}, {}, {}, [])
@@ -249,6 +257,10 @@ class RedisCheckpoints:
         ]
         if not self._commit(keys=self._keys(owner), args=arguments):
             raise Fenced(f"{owner}: epoch {epoch} is over")
+
+    def offsets(self, owner: str) -> dict[TopicPartition, int]:
+        positions = cast("dict[bytes, bytes]", self._redis.hgetall(self._key(owner, "positions")))
+        return _split_positions(positions)[0]
 
     def reset(self, owner: str) -> None:
         epoch_key, *state_keys = self._keys(owner)

@@ -21,36 +21,32 @@ class BadHistory(Exception):
 
 
 @dataclass(frozen=True)
-class EventTable:
-    """The history of one event type."""
+class EventLog:
+    """The history of one event type in one shopper partition, in order of arrival."""
 
     name: EventName
     frame: pl.DataFrame
     newest: NDArray[np.int64]
-    """Greatest event time up to and including each row, ms: grows, so it can be searched."""
-    partition: NDArray[np.int64]
-    """Of each row's shopper."""
+    """Greatest event time of the whole history of this type up to each row, ms: grows, so it can be searched."""
 
-    def events(self, start: int, end: int, partition: int) -> Iterator[Event]:
-        """The events of rows [start, end) that lie in `partition`."""
-        inside = np.flatnonzero(self.partition[start:end] == partition)
-        if len(inside):
-            event_type = EVENT_TYPES[self.name]
-            columns = self.frame.columns
-            for row in self.frame[start:end][inside].iter_rows():
-                yield event_type(**dict(zip(columns, row, strict=True)))
+    def events(self, start: int = 0, end: int | None = None) -> Iterator[Event]:
+        """The events of rows [start, end)."""
+        event_type = EVENT_TYPES[self.name]
+        columns = self.frame.columns
+        for row in self.frame[start:end].iter_rows():
+            yield event_type(**dict(zip(columns, row, strict=True)))
 
 
-def read(folder: Path, partitions: int) -> dict[EventName, EventTable]:
-    """Read the four tables of a history folder.
+def read(folder: Path, partitions: int) -> dict[tuple[EventName, int], EventLog]:
+    """Read a history folder: a log per event type and partition.
 
     Raises:
         BadHistory: a file is missing or unreadable, or lacks a column that has no default.
     """
-    return {name: _read(folder, name, partitions) for name in EVENT_TYPES}
+    return {(name, number): log for name in EVENT_TYPES for number, log in enumerate(_read(folder, name, partitions))}
 
 
-def _read(folder: Path, name: EventName, partitions: int) -> EventTable:
+def _read(folder: Path, name: EventName, partitions: int) -> list[EventLog]:
     path = folder / f"{name}.parquet"
     try:
         frame = pl.read_parquet(path)
@@ -62,14 +58,11 @@ def _read(folder: Path, name: EventName, partitions: int) -> EventTable:
     frame = frame.select([column for column in frame.columns if column in fields])
     if missing := sorted(_required(name) - set(frame.columns)):
         raise BadHistory(f"{path}: column {missing[0]} is missing; each row is one {name} event, see docs/contracts")
-    shoppers = frame["shopper"].unique()
-    placed = {shopper: partition_of(shopper.encode(), partitions) for shopper in shoppers}
-    return EventTable(
-        name,
-        frame,
-        frame["event_time"].cum_max().to_numpy().astype(np.int64),
-        frame["shopper"].replace_strict(placed, return_dtype=pl.Int64).to_numpy(),
-    )
+    newest = frame["event_time"].cum_max().to_numpy().astype(np.int64)
+    placed = {shopper: partition_of(shopper.encode(), partitions) for shopper in frame["shopper"].unique()}
+    partition = frame["shopper"].replace_strict(placed, return_dtype=pl.Int64)
+    inside = [(partition == number).arg_true() for number in range(partitions)]
+    return [EventLog(name, frame[rows], newest[rows.to_numpy()]) for rows in inside]
 
 
 def _file(name: EventName) -> str:

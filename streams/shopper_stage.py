@@ -8,8 +8,8 @@ click that it is attributed to.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from zlib import crc32
 
 import msgspec
@@ -207,10 +207,9 @@ class ShopperStage:
         return deadletter.outgoing(self._topics.deadletter.name, deadletter.dead_letter(record, rejected, now_ms))
 
     def _deltas(self, counts: Counts, event_times: list[int]) -> list[Outgoing]:
-        partitions = self._settings.partitions
         sample = event_times[:: len(event_times) // _SAMPLED_EVENT_TIMES + 1]
         messages = []
-        for partition, packed in counts.packed(lambda name: crc32(name.encode()) % partitions).items():
+        for partition, packed in counts.packed(self._settings.partitions).items():
             envelope = self._progress.next_envelope(f"entity/{partition}")
             value = msgspec.msgpack.encode(FeatureDeltas(envelope, *packed, sample))
             messages.append(Outgoing(self._topics.deltas.name, partition, None, value))
@@ -225,11 +224,11 @@ class ShopperStage:
 
 
 class Counts:
-    """Changes to counts of one batch: per minute and metric, how often each entity was named."""
+    """Changes to counts of one batch: which entities an event was counted for, by minute and metric."""
 
     def __init__(self) -> None:
         self._named: dict[tuple[int, int], list[str]] = defaultdict(list)
-        self._amounts: dict[tuple[int, int], Counter[str]] = defaultdict(Counter)
+        self._amounts: list[tuple[int, int, str, int]] = []
 
     def add(self, time_ms: int, metric: int, entities: tuple[str, ...]) -> None:
         """Count one event for each of `entities`."""
@@ -239,43 +238,44 @@ class Counts:
         """Count (or, with sign -1, take back) a purchase in the tile of its own time."""
         minute = purchase.time // MINUTE_MS
         for metric, amount in ((_PURCHASES, 1), (_UNITS, purchase.units), (_REVENUE, purchase.revenue)):
-            amounts = self._amounts[minute, metric]
-            for name in entities:
-                amounts[name] += sign * amount
+            self._amounts += [(minute, metric, name, sign * amount) for name in entities]
 
-    def packed(self, partition_of: Callable[[str], int]) -> dict[int, tuple[list[str], bytes, bytes, bytes]]:
-        """Per partition: entities, and of each row entity number, minute and amounts, as `FeatureDeltas` has them."""
-        for key, names in self._named.items():
-            self._amounts[key].update(names)
-        rows: dict[tuple[int, str], list[int]] = {}
-        for (minute, metric), amounts in self._amounts.items():
-            for name, amount in amounts.items():
-                row = rows.get((minute, name))
-                if row is None:
-                    row = rows[minute, name] = [0] * len(METRICS)
-                row[metric] += amount
-        numbers: dict[str, tuple[int, int]] = {}
-        entities: dict[int, list[str]] = defaultdict(list)
-        packed: dict[int, tuple[list[int], list[int], list[list[int]]]] = defaultdict(lambda: ([], [], []))
-        for (minute, name), row in rows.items():
-            place = numbers.get(name)
-            if place is None:
-                partition = partition_of(name)
-                place = numbers[name] = (partition, len(entities[partition]))
-                entities[partition].append(name)
-            entity_of, minutes, amounts_of = packed[place[0]]
-            entity_of.append(place[1])
-            minutes.append(minute)
-            amounts_of.append(row)
-        return {
-            partition: (
-                entities[partition],
-                np.array(entity_of, "<i4").tobytes(),
-                np.array(minutes, "<i4").tobytes(),
-                np.array(amounts_of, "<i8").tobytes(),
+    def packed(self, partitions: int) -> dict[int, tuple[list[str], bytes, bytes, bytes]]:
+        """Per entity partition: entities, and of each row entity number, minute and amounts, as `FeatureDeltas` wants.
+
+        Entities are numbered as they come, so that all that follows is arithmetic on arrays.
+        """
+        numbers: dict[str, int] = defaultdict(lambda: len(numbers))
+        of_group = [[numbers[name] for name in names] for names in self._named.values()]
+        of_group.append([numbers[name] for _, _, name, _ in self._amounts])
+        if not numbers:
+            return {}
+        lengths = [len(names) for names in self._named.values()]
+        entity_of = np.array([number for group in of_group for number in group], np.int64)
+        minute = np.concatenate(
+            [np.repeat([minute for minute, _ in self._named], lengths), [amount[0] for amount in self._amounts]]
+        ).astype(np.int64)
+        metric = np.concatenate(
+            [np.repeat([metric for _, metric in self._named], lengths), [amount[1] for amount in self._amounts]]
+        ).astype(np.int64)
+        amount = np.concatenate([np.ones(sum(lengths), np.int64), [amount[3] for amount in self._amounts]])
+        rows, row_of = np.unique(minute * len(numbers) + entity_of, return_inverse=True)
+        amounts = np.zeros((len(rows), len(METRICS)), np.int64)
+        np.add.at(amounts, (row_of, metric), amount.astype(np.int64))
+        minutes, entity_of = np.divmod(rows, len(numbers))
+        names = list(numbers)
+        partition_of = np.array([crc32(name.encode()) % partitions for name in names])[entity_of]
+        packed = {}
+        for partition in np.unique(partition_of).tolist():
+            inside = partition_of == partition
+            present, local = np.unique(entity_of[inside], return_inverse=True)
+            packed[partition] = (
+                [names[number] for number in present.tolist()],
+                local.astype("<i4").tobytes(),
+                minutes[inside].astype("<i4").tobytes(),
+                amounts[inside].astype("<i8").tobytes(),
             )
-            for partition, (entity_of, minutes, amounts_of) in packed.items()
-        }
+        return packed
 
 
 def clicked_entities(item: str, click: Click) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from infra.topics import Topics
 from streams import reference
 from streams.decoding import EventDecoder
 from streams.events import EVENT_TYPES, Event, EventName
+from streams.exactly_once import RedisCheckpoints
 from streams.rejection import Rejected
 
 _READ_BATCH = 10_000
@@ -37,6 +38,31 @@ class Verdict:
     examples: list[str] = field(default_factory=list)
 
 
+class Backlog:
+    """How many records the stages have still to count, by their checkpoints."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topics = Topics.of(settings)
+        self._partitions = range(settings.partitions)
+        self._checkpoints = RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix)
+        self._consumer = kafka.consumer(settings, "verification")
+
+    def records(self) -> int:
+        """Records of the event and delta topics past the stages' checkpoints; 0 when they have caught up."""
+        behind = 0
+        for stage, inputs in (("shopper", self._topics.events), ("entity", (self._topics.deltas,))):
+            for partition in self._partitions:
+                offsets = self._checkpoints.offsets(f"{stage}/{partition}")
+                for topic in inputs:
+                    _, end = self._consumer.get_watermark_offsets(TopicPartition(topic.name, partition))
+                    behind += end - offsets.get((topic.name, partition), 0)
+        return behind
+
+    def close(self) -> None:
+        """Close the connection to Kafka."""
+        self._consumer.close()
+
+
 def verify(
     settings: Settings,
     history: Callable[[EventName, int], Iterable[Event]] = lambda name, partition: (),
@@ -44,8 +70,8 @@ def verify(
 ) -> Verdict:
     """Recount the logs (`history` first, then the event topics from their beginning) and compare all vectors.
 
-    Each vector is compared at its own as-of time. Run it when the stages have caught up and producers pause, else events
-    under way count as mismatches.
+    Each vector is compared at its own as-of time. Run it when the stages have caught up and producers pause, else
+    events under way count as mismatches.
 
     Args:
         history: events of a log (event type, partition) that came before its topic's first record.
@@ -56,8 +82,8 @@ def verify(
         for name in EVENT_TYPES
         for partition in range(settings.partitions)
     }
-    for name, partition, event in _events(settings):
-        logs[name, partition].append(event)
+    for log, event in _events(settings):
+        logs[log].append(event)
     tiles = reference.recount(logs, settings.late_horizon_ms, settings.attribution_window_ms)
     verdict = Verdict(events=sum(map(len, logs.values())))
     reader = VectorReader(redis.connect(settings.online_redis_url), settings)
@@ -87,12 +113,10 @@ def _compare(
                 verdict.examples.append(f"{kind}:{key} as of {as_of}: online {found}, recounted {expected}")
 
 
-def _events(settings: Settings) -> Iterator[tuple[EventName, int, Event]]:
+def _events(settings: Settings) -> Iterator[tuple[tuple[str, int], Event]]:
     """Every valid event of the event topics, each partition in the order of its offsets."""
     topics = Topics.of(settings)
-    names: dict[str, EventName] = {
-        topic.name: name for topic, name in zip(topics.events, EVENT_TYPES, strict=True)
-    }
+    names: dict[str, EventName] = {topic.name: name for topic, name in zip(topics.events, EVENT_TYPES, strict=True)}
     decoder = EventDecoder(settings)
     consumer = kafka.consumer(settings, "verification")
     try:
@@ -118,6 +142,6 @@ def _events(settings: Settings) -> Iterator[tuple[EventName, int, Event]]:
                 with suppress(Rejected):
                     event = decoder.decode(name, message.value(), message.timestamp()[1])
                     if message.key() == event.shopper.encode():
-                        yield name, place[1], event
+                        yield (name, place[1]), event
     finally:
         consumer.close()
