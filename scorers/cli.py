@@ -15,9 +15,13 @@ app = typer.Typer(no_args_is_help=True, help=PANEL)
 _embed_model = typer.Typer(no_args_is_help=True, help="The embedding model that workers use.")
 _index = typer.Typer(no_args_is_help=True, help="The keyword index in Milvus.")
 _train = typer.Typer(no_args_is_help=True, help="Train a model.")
+_scorer = typer.Typer(no_args_is_help=True, help="The worker that turns signals into suggestion sets.")
+_suggestions = typer.Typer(no_args_is_help=True, help="Pause and resume the publishing of suggestions.")
 app.add_typer(_embed_model, name="embed-model", rich_help_panel=PANEL)
 app.add_typer(_index, name="index", rich_help_panel=PANEL)
 app.add_typer(_train, name="train", rich_help_panel=PANEL)
+app.add_typer(_scorer, name="scorer", rich_help_panel=PANEL)
+app.add_typer(_suggestions, name="suggestions", rich_help_panel=PANEL)
 
 
 @_embed_model.command("export")
@@ -67,3 +71,68 @@ def evaluate(
     from scorers.evaluation.evaluate import evaluate_command
 
     evaluate_command(history, out)
+
+
+@_scorer.command("run")
+def scorer_run(
+    shards: Annotated[str | None, typer.Option(help="Partitions it owns: all, or e.g. 0,2-3")] = None,
+    metrics_port: Annotated[int | None, typer.Option(help="Prometheus endpoint; 0 serves none")] = None,
+) -> None:
+    """Run a scoring worker until SIGTERM: signals in, suggestion sets out.
+
+    Example: keypulse scorer run --shards 0-1 --metrics-port 9103
+    """
+    from infra.stack import state
+    from scorers.run import run
+
+    given = {"scorer_shards": shards, "metrics_port": metrics_port}
+    run(state.settings(**{name: value for name, value in given.items() if value is not None}))
+
+
+@app.command("tail", rich_help_panel=PANEL)
+def tail_suggestions(
+    campaign: Annotated[str | None, typer.Option(help="Only this campaign's")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="The records themselves, one a line")] = False,
+    from_beginning: Annotated[bool, typer.Option("--from-beginning", help="What stands there already, too")] = False,
+    follow: Annotated[bool, typer.Option(help="Go on when all has been read, until interrupted")] = True,
+) -> None:
+    """Show suggestion sets as the campaign service reads them.
+
+    Example: keypulse tail --campaign c17 --from-beginning
+    """
+    from infra.stack import state
+    from scorers.tail import tail
+
+    tail(state.settings(), campaign, as_json, from_beginning, follow)
+
+
+CATEGORY = typer.Option("--category", help="Only for campaigns in this category; all when left out")
+BY = typer.Option("--by", envvar="USER", help="Who does it, for the log")
+
+
+@_suggestions.command("pause")
+def pause_suggestions(category: Annotated[str, CATEGORY] = "*", by: Annotated[str, BY] = "unknown") -> None:
+    """Stop publishing suggestions at once. Scoring goes on; what is worth telling is told after `resume`.
+
+    Example: keypulse suggestions pause --category boots --by ann
+    """
+    _control(category, paused=True, by=by)
+
+
+@_suggestions.command("resume")
+def resume_suggestions(category: Annotated[str, CATEGORY] = "*", by: Annotated[str, BY] = "unknown") -> None:
+    """Publish suggestions again. Ends a pause of the same category, or of all; each ends for itself.
+
+    Example: keypulse suggestions resume --category boots --by ann
+    """
+    _control(category, paused=False, by=by)
+
+
+def _control(category: str, paused: bool, by: str) -> None:
+    from infra.clock import SystemClock
+    from infra.stack import state
+    from scorers.controls import publish_control
+
+    publish_control(state.settings(), SystemClock(), category, paused, by)
+    where = "all categories" if category == "*" else f"category {category}"
+    typer.echo(f"suggestions {'paused' if paused else 'resumed'} for {where} by {by}")

@@ -44,16 +44,17 @@ _NEVER = 1 << 62
 class Scores(Protocol):
     """What scores campaigns: `scorers.scoring.Scorer`."""
 
-    model_version: str
+    news: dict[str, set[str]]
+    """By the entity of a signal of this turn: campaigns to which it brings up a keyword that they lacked."""
+
+    @property
+    def model_version(self) -> str:
+        """Of the bundle in use."""
+        ...
 
     @property
     def index_version(self) -> str:
         """Of the keyword index in use."""
-        ...
-
-    @property
-    def news(self) -> Mapping[str, set[str]]:
-        """By the entity of a signal of this turn: campaigns to which it brings up a keyword that they lacked."""
         ...
 
     def score(self, campaigns: Sequence[str]) -> list[CampaignScores]:

@@ -1,0 +1,86 @@
+"""`keypulse scorer run`: a scoring worker put together from its bundle, its index and the servers.
+
+Neither torch nor feast is imported here or below: a worker starts in seconds and stays small.
+"""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+from feature_repo.vector_reader import VectorReader
+from infra import kafka, metrics, milvus, redis
+from infra.clock import Clock, SystemClock
+from infra.log import get_logger
+from infra.settings import Settings
+from infra.topics import Topics
+from scorers.controls import ControlReader
+from scorers.offers import Offers
+from scorers.publisher import ShardPublisher
+from scorers.ranking import bundle
+from scorers.ranking.ranker import BundleRanker
+from scorers.retrieval.candidates import CandidateGenerator
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.index import KeywordIndex
+from scorers.scoring import Scorer
+from scorers.shard import ScoringShard
+from scorers.worker import ScoringWorker, shards_of
+from streams.exactly_once import RedisCheckpoints
+
+log = get_logger(__name__)
+
+
+def make_scorer(settings: Settings, clock: Clock) -> Scorer:
+    """A scorer on the bundle, the index and the online store that `settings` name.
+
+    Raises:
+        BundleRefused: the bundle is missing or does not match.
+        IndexMissing: no keyword index was built.
+        Unreachable: a server does not answer.
+    """
+    made = bundle.load(settings.bundle_path, settings)
+    encoder = made.encoder()
+    index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
+    days = made.manifest.history_days
+    generator = CandidateGenerator(
+        settings, encoder, KeywordCatalogue(*made.keywords()), index, clock, made.pairs(), days
+    )
+    log.info("model %s, keyword index %s", made.manifest.model_version, index.version)
+    source = VectorReader(redis.connect(settings.online_redis_url), settings)
+    return Scorer(settings, source, Offers(generator, settings, clock), BundleRanker(made, settings), days, clock)
+
+
+def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
+    """A worker for the shards that `settings.scorer_shards` names.
+
+    Raises:
+        SettingsError: `scorer_shards` names no shards.
+        BundleRefused, IndexMissing, Unreachable: see `make_scorer`.
+    """
+    numbers = shards_of(settings)
+    scorer = make_scorer(settings, clock)
+    kafka.wait_ready(settings)
+    controls, topics = ControlReader(settings), Topics.of(settings)
+    return ScoringWorker(
+        settings,
+        scorer,
+        [ScoringShard(number, settings, topics, scorer, controls.controls) for number in numbers],
+        RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix),
+        lambda shard: ShardPublisher(settings, shard),
+        controls,
+        clock,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT, then end after the turn at hand."""
+    worker = make_worker(settings, SystemClock())
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        log.info("%s: stopping after this turn", signal.Signals(number).name)
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    metrics.serve(settings.metrics_port)
+    worker.run()
