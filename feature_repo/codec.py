@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.states import Value
+from infra.failure import Failure
 
 PROJECT = "keypulse"
 """The Feast project: part of every key."""
@@ -32,7 +33,7 @@ _DOUBLE_LIST_VAL = b"\x7a"
 _REPEATED = b"\x0a"  # member `val` of a list message
 
 
-class UnexpectedBytes(Exception):
+class UnexpectedBytes(Failure):
     """The online store holds bytes that these settings don't write."""
 
 

@@ -28,7 +28,6 @@ class MemoryStore:
         """Lose everything, fences included."""
         self._fences: dict[int, int] = {}
         self._whole: set[int] = set()
-        self._whole: set[int] = set()
         self._vectors: dict[str, tuple[NDArray[np.float64], int]] = {}
         self.states: dict[tuple[str, str], StateRow] = {}
 

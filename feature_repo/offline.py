@@ -13,6 +13,7 @@ from feature_repo.archive import files_of
 from feature_repo.codec import vector_view
 from feature_repo.repository import feature_store
 from feature_repo.vectors import KINDS, sum_names
+from infra.failure import Failure
 from infra.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from feast import FeatureStore
 
 
-class NoFeatureLog(Exception):
+class NoFeatureLog(Failure):
     """There is no archived log to join with."""
 
 

@@ -160,6 +160,16 @@ def test_acquire_tells_that_vectors_are_missing_until_all_were_written(store: St
     assert store.writer.acquire(1, 1), "partitions are apart"
 
 
+def test_an_owner_with_nothing_to_write_can_look(store: Store) -> None:
+    with pytest.raises(StoreEmptied):
+        store.writer.check(0, 1)
+    store.writer.acquire(0, 1)
+    store.writer.check(0, 1)
+    store.writer.acquire(0, 2)
+    with pytest.raises(Fenced):
+        store.writer.check(0, 1)
+
+
 def test_a_former_owners_late_vector_is_refused(store: Store) -> None:
     store.writer.acquire(0, 1)
     store.writer.acquire(0, 2)
