@@ -10,18 +10,21 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any, Literal
 
 import faust
 from mode import Service
 
 from feature_repo.vector_writer import VectorWriter
-from infra import metrics, redis
+from infra import kafka, metrics, redis
 from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.agents import AGENTS_GROUP, KeywordIndex, make_agents, register
 from streams.entity_stage import EntityStage
 from streams.exactly_once import RedisCheckpoints
+from streams.publisher import KafkaPublisher
 from streams.service import StageService
 from streams.shopper_stage import ShopperStage
 from streams.stage import Stage
@@ -106,7 +109,7 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
     folder = settings.home / "faust" / instance
     folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
-        f"{settings.topic_prefix}keypulse-agents",
+        f"{settings.topic_prefix}{AGENTS_GROUP}",
         broker=f"kafka://{settings.kafka_servers}",
         value_serializer="raw",
         key_serializer="raw",
@@ -118,6 +121,9 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
         web_enabled=False,
         datadir=str(folder),
     )
+    online = redis.connect(settings.online_redis_url)
+    publisher = KafkaPublisher(kafka.producer(settings))
+    register(app, settings, online, make_agents(settings, online, _keyword_index(settings)), publisher, SystemClock())
     services = {name: stage_service(name, settings, instance) for name in stages}
     for name, service in services.items():
         app.service(HostedStage(name, service, loop=app.loop, beacon=app.beacon))
@@ -129,6 +135,15 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
             service.wake()
 
     return app
+
+
+def _keyword_index(settings: Settings) -> KeywordIndex | None:
+    """What `settings.keyword_index` names: the index belongs to the scorers, of which this floor knows nothing."""
+    if not settings.keyword_index:
+        return None
+    module, _, function = settings.keyword_index.partition(":")
+    index: KeywordIndex = getattr(import_module(module), function)(settings)
+    return index
 
 
 def run(settings: Settings, stages: Iterable[StageName], instance: str) -> None:
