@@ -120,11 +120,11 @@ def fit(
     validation: Examples,
     names: Sequence[str],
     types: Sequence[str],
-    progress: Callable[[int, float, float], None] = lambda round_, training, validation: None,
+    progress: Callable[[int, int], None] = lambda done, most: None,
 ) -> tuple[xgboost.Booster, Curve]:
     """Train one classifier, stopping when validation has not improved for a while; the trees up to its best round.
 
-    `progress` is told the round and both log losses.
+    `progress` is told how many rounds are done and how many there are at most.
 
     Raises:
         CannotLearn: training or validation rows hold one class only.
@@ -162,14 +162,14 @@ def _data(examples: Examples, names: Sequence[str], types: Sequence[str]) -> xgb
 
 
 class _Told(xgboost.callback.TrainingCallback):  # type: ignore[misc]
-    """Passes each round's log losses on."""
+    """Passes on how many rounds are done."""
 
-    def __init__(self, tell: Callable[[int, float, float], None]) -> None:
+    def __init__(self, tell: Callable[[int, int], None]) -> None:
         super().__init__()
         self._tell = tell
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
-        self._tell(epoch, evals_log["training"]["logloss"][-1], evals_log["validation"]["logloss"][-1])
+        self._tell(epoch + 1, _MOST_ROUNDS)
         return False
 
 

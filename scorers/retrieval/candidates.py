@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import msgspec
 import numpy as np
@@ -16,7 +16,7 @@ from scorers.keywords.table import Keyword, may_show
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.fusion import Found, Fused, fuse
-from scorers.retrieval.lexical import text_terms
+from scorers.retrieval.matching import Matcher
 from scorers.retrieval.neighbours import Neighbours
 from scorers.retrieval.sources.adopted import Adopted
 from scorers.retrieval.sources.co_searched import CoSearched
@@ -25,7 +25,6 @@ from scorers.retrieval.sources.lexical import Lexical
 from scorers.retrieval.sources.remembered import Remembered
 from scorers.retrieval.sources.rising import Rising
 from scorers.retrieval.sources.source import ItemQuery, Source
-from scorers.retrieval.text import matching_text, product_text
 from streams.messages import ProductState, Signal
 from streams.normal_form import EMPTY, normal_form
 
@@ -87,7 +86,7 @@ class CandidateGenerator:
             self.rising,
             Adopted(),
         ]
-        self._texts: dict[str, _Text] = {}
+        self._matcher = Matcher(encoder, catalogue)
 
     @property
     def index_version(self) -> str:
@@ -115,23 +114,14 @@ class CandidateGenerator:
 
     def vectors(self, products: Sequence[ProductState]) -> NDArray[np.float32]:
         """Embeddings of the products' texts, n x dimension, rows of length 1."""
-        self._read(products)
-        return np.stack([self._texts[matching_text(product)].vector for product in products])
-
-    def _read(self, products: Iterable[ProductState]) -> None:
-        texts = {matching_text(product): product_text(product) for product in products}
-        fresh = [text for text in texts if text not in self._texts]
-        for text, vector in zip(fresh, self._encoder.encode([texts[text] for text in fresh]), strict=True):
-            self._texts[text] = _Text(vector, text_terms(text))
+        return np.stack([text.vector for text in self._matcher.read(products)])
 
     def _queries(self, requests: Sequence[ItemRequest]) -> list[ItemQuery]:
-        self._read(request.product for request in requests)
-        return [self._query(request, matching_text(request.product)) for request in requests]
-
-    def _query(self, request: ItemRequest, text: str) -> ItemQuery:
-        known = self._texts[text]
-        adopted = {form: raw for raw in request.adopted if (form := normal_form(raw)) != EMPTY}
-        return ItemQuery(request.product, request.seller, text, known.vector, known.terms, adopted)
+        texts = self._matcher.read(request.product for request in requests)
+        return [
+            ItemQuery(request.product, request.seller, text, _adopted(request))
+            for request, text in zip(requests, texts, strict=True)
+        ]
 
     def _learn(self, canonicals: set[str], queries: Sequence[ItemQuery]) -> None:
         """Add what the catalogue lacks: from the index, or as a seller typed it."""
@@ -149,20 +139,11 @@ class CandidateGenerator:
 
     def _candidates(self, query: ItemQuery, fused: Sequence[Fused]) -> list[Candidate]:
         visible = [(keyword, one) for one in fused if (keyword := self._shown(query, one.canonical))]
-        matches = self._matches(query, [one.canonical for _, one in visible])
+        matches = self._matcher.matches(query.text, [one.canonical for _, one in visible])
         return [
             Candidate(keyword, *match, one.score, one.found)
             for (keyword, one), match in zip(visible, matches, strict=True)
         ]
-
-    def _matches(self, query: ItemQuery, canonicals: Sequence[str]) -> list[tuple[float, float]]:
-        """Dense and lexical similarity of the item and each keyword, computed once per product text."""
-        known = self._texts[query.text].matches
-        fresh = [canonical for canonical in canonicals if canonical not in known]
-        dense = self.catalogue.similarity(query.vector, fresh).tolist()
-        lexical = self.catalogue.lexical.coverage(query.terms, fresh).tolist()
-        known.update(zip(fresh, zip(dense, lexical, strict=True), strict=True))
-        return [known[canonical] for canonical in canonicals]
 
     def _shown(self, query: ItemQuery, canonical: str) -> Keyword | None:
         """The keyword as the seller may see it: an adopted one always, and in their own words."""
@@ -172,14 +153,8 @@ class CandidateGenerator:
         return keyword if keyword and may_show(keyword, query.seller) else None
 
 
-@dataclass(frozen=True, eq=False)
-class _Text:
-    """What is known of one product text."""
-
-    vector: NDArray[np.float32]
-    terms: frozenset[str]
-    matches: dict[str, tuple[float, float]] = field(default_factory=dict)
-    """Canonical keyword -> dense and lexical similarity."""
+def _adopted(request: ItemRequest) -> dict[str, str]:
+    return {form: text for text in request.adopted if (form := normal_form(text)) != EMPTY}
 
 
 def _keyword_of(signal: Signal) -> str:

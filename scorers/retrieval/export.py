@@ -62,7 +62,9 @@ def export(model: str, folder: Path) -> OnnxDescription:
         )
         (built / "encoder.json").write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=2))
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(built, folder)
+        folder.mkdir(parents=True)
+        for path in built.iterdir():
+            shutil.copy(path, folder)
     return description
 
 

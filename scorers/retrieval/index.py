@@ -113,9 +113,10 @@ class KeywordIndex:
         self,
         keywords: Sequence[Keyword],
         vectors: NDArray[np.floating],
-        progress: Callable[[int], None] = lambda rows: None,
+        progress: Callable[[int, int], None] = lambda done, total: None,
     ) -> str:
-        """Write a new collection, check it and swap it in; the new version. `progress` is told of rows written.
+        """Write a new collection, check it and swap it in; the new version. `progress` is told how many rows
+        are written and how many there are.
 
         Raises:
             IndexBroken: the new collection failed its check; it is dropped and the old index stays.
@@ -127,7 +128,7 @@ class KeywordIndex:
             for start in range(0, len(keywords), _BATCH):
                 batch = slice(start, start + _BATCH)
                 self._client.insert(name, data=_rows(keywords[batch], vectors[batch]))
-                progress(len(keywords[batch]))
+                progress(start + len(keywords[batch]), len(keywords))
             self._client.load_collection(name)
             self._check(name, keywords, np.asarray(vectors, dtype=np.float32))
         except BaseException:

@@ -19,4 +19,4 @@ class Dense:
         self._index = index
 
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
-        return self._index.neighbours(np.stack([query.vector for query in queries]), limit) if queries else []
+        return self._index.neighbours(np.stack([query.text.vector for query in queries]), limit) if queries else []

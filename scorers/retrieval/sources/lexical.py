@@ -20,6 +20,6 @@ class Lexical:
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
         keywords = self._catalogue.keywords
         return [
-            [(keywords[row].canonical, score) for row, score in self._catalogue.lexical.best(query.terms, limit)]
+            [(keywords[row].canonical, score) for row, score in self._catalogue.lexical.best(query.text.terms, limit)]
             for query in queries
         ]

@@ -26,7 +26,7 @@ class Remembered:
 
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
         now, version = self._clock.now_ms(), self._version()
-        keys = [(query.text, version, limit) for query in queries]
+        keys = [(query.text.text, version, limit) for query in queries]
         asked = {key: query for key, query in zip(keys, queries, strict=True) if not self._fresh(key, now)}
         if asked:
             answers = self._source.find(list(asked.values()), limit)

@@ -57,7 +57,7 @@ class Rising:
             for canonical, (grown, at) in self._risen.get(query.product.category, {}).items()
             if at >= oldest
         }
-        similarities = self._catalogue.similarity(query.vector, risen).tolist()
+        similarities = self._catalogue.similarity(query.text.vector, risen).tolist()
         scored = (
             (canonical, grown * max(near, 0.0))
             for (canonical, grown), near in zip(risen.items(), similarities, strict=True)

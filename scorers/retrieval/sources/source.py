@@ -6,9 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
+from scorers.retrieval.matching import ItemText
 from scorers.retrieval.neighbours import Hit
 from streams.messages import ProductState
 
@@ -22,12 +20,8 @@ class ItemQuery:
     product: ProductState
     seller: str
     """Who will see the keywords."""
-    text: str
-    """Of product and specification: what is matched."""
-    vector: NDArray[np.float32]
-    """Of the product's text; length 1."""
-    terms: frozenset[str]
-    """Of `text` (`scorers.retrieval.lexical`)."""
+    text: ItemText
+    """The product's text: its vector and its terms."""
     adopted: dict[str, str] = field(default_factory=dict)
     """Canonical form -> text of the keywords that the item's campaign has already."""
 

@@ -1,0 +1,47 @@
+"""From history to a keyword index in Milvus."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from infra import milvus
+from infra.clock import Clock, SystemClock
+from infra.settings import Settings
+from scorers.history import History
+from scorers.keywords.embedded import embedded_keywords, keyword_folder
+from scorers.retrieval.encoders import OnnxEncoder
+from scorers.retrieval.export import encoder_folder, ensure_export
+from scorers.retrieval.index import KeywordIndex
+from scorers.steps import Steps
+
+
+def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
+    """Index the keywords of the history in `folder`; the new version, which the alias then points to.
+
+    Raises:
+        BadHistory: the folder cannot be used.
+        IndexBroken: the new collection failed its check; the old one stays.
+    """
+    with steps.step("embedding model"):
+        encoder = OnnxEncoder(ensure_export(settings))
+    with steps.step("keywords embedded") as advance:
+        table = embedded_keywords(History(folder), encoder, keyword_folder(settings), advance)
+    index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
+    with steps.step("keywords into Milvus") as advance:
+        return index.build(table.keywords, table.vectors, advance)
+
+
+def open_index(settings: Settings, clock: Clock) -> KeywordIndex:
+    """The index as it is, with the exported encoder: for whoever adds keywords to it.
+
+    Raises:
+        EncoderError: there is no export yet.
+    """
+    return KeywordIndex(milvus.connect(settings), settings, OnnxEncoder(encoder_folder(settings)), clock)
+
+
+def build_command(history: Path) -> None:
+    """`keypulse index build`."""
+    from infra.stack.state import settings
+
+    print(build(history, settings(), SystemClock(), Steps()))

@@ -1,0 +1,59 @@
+"""How similar products and keywords are: one computation, for candidates, training and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.encoders import Encoder
+from scorers.retrieval.lexical import text_terms
+from scorers.retrieval.text import matching_text, product_text
+from streams.messages import ProductState
+
+Match = tuple[float, float]
+"""Cosine of product and keyword; share of the keyword's words, weighted by rarity, that the product's text holds."""
+
+
+@dataclass(frozen=True, eq=False)
+class ItemText:
+    """What a product's text comes to. Products of one text share it."""
+
+    text: str
+    vector: NDArray[np.float32]
+    """Length 1."""
+    terms: frozenset[str]
+    matches: dict[str, Match] = field(default_factory=dict, repr=False)
+    """By canonical keyword, as far as computed."""
+
+
+class Matcher:
+    """Embeds each product text once and matches each (text, keyword) once. Not thread-safe."""
+
+    def __init__(self, encoder: Encoder, catalogue: KeywordCatalogue) -> None:
+        self._encoder = encoder
+        self._catalogue = catalogue
+        self._texts: dict[str, ItemText] = {}
+
+    def read(self, products: Iterable[ProductState]) -> list[ItemText]:
+        """The products' texts, embedded, in their order."""
+        keys, texts = [], {}
+        for product in products:
+            keys.append(matching_text(product))
+            texts[keys[-1]] = product_text(product)
+        fresh = [key for key in texts if key not in self._texts]
+        for key, vector in zip(fresh, self._encoder.encode([texts[key] for key in fresh]), strict=True):
+            self._texts[key] = ItemText(key, vector, text_terms(key))
+        return [self._texts[key] for key in keys]
+
+    def matches(self, item: ItemText, canonicals: Sequence[str]) -> list[Match]:
+        """The item and each keyword; NaN for a keyword that the catalogue lacks."""
+        known = item.matches
+        fresh = [one for one in dict.fromkeys(canonicals) if one not in known and one in self._catalogue]
+        dense = self._catalogue.similarity(item.vector, fresh).tolist()
+        lexical = self._catalogue.lexical.coverage(item.terms, fresh).tolist()
+        known.update(zip(fresh, zip(dense, lexical, strict=True), strict=True))
+        return [known.get(one, (np.nan, np.nan)) for one in canonicals]

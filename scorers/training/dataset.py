@@ -1,0 +1,136 @@
+"""Rows to learn from: impressions with the vectors that were readable then, and what came of them.
+
+A row becomes a label only when it is older than attribution window + horizon at the moment up to which the log is
+known: a younger one could still be bought. All clicked impressions are taken, and a sample of the others, each of which
+then stands for several.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from feature_repo.offline import training_vectors
+from feature_repo.vectors import pair_key
+from infra.settings import Settings
+from scorers.history import History, attributed
+from scorers.ranking.boosted import Examples
+from scorers.ranking.features import Facts, Sums, Vocabulary, product_columns, usual_bid, words
+from scorers.retrieval.matching import Matcher
+from streams.messages import ProductState
+
+MOST_ROWS = 150_000
+HIDDEN_SHARE = 0.3
+"""Share of rows whose pair's own counts are hidden: sellers chose the pairs that were shown, the ranker mostly judges
+pairs that nobody saw."""
+
+Told = Callable[[str, int, int], None]
+"""Told of a step, how much of it is done, and how much there is."""
+
+
+def label_rows(
+    history: History, first: int, known_until: int, settings: Settings, most: int = MOST_ROWS
+) -> pl.DataFrame:
+    """Impressions from `first` on that are labels, given what is known before `known_until` (both ms), by time.
+
+    Columns: those of `History.impressions`, `clicked`, `purchased`, and `weight`.
+    """
+    mature = known_until - settings.attribution_window_ms - settings.late_horizon_ms
+    clicks = history.clicks.filter(pl.col("event_time") < known_until)
+    purchases = history.purchases.filter(pl.col("event_time") < known_until)
+    bought = attributed(clicks, purchases, settings.attribution_window_ms).get_column("event_id").unique()
+    outcome = clicks.select(
+        "search_id", "item", clicked=pl.lit(True), purchased=pl.col("event_id").is_in(bought.implode())
+    )
+    outcome = outcome.group_by("search_id", "item").agg(pl.col("clicked").first(), pl.col("purchased").any())
+    impressions = history.impressions.filter(pl.col("event_time").is_between(first, mature, closed="left"))
+    rows = impressions.join(outcome, on=["search_id", "item"], how="left", maintain_order="left").with_columns(
+        pl.col("clicked", "purchased").fill_null(False)
+    )
+    return _sampled(rows, most).sort("event_time")
+
+
+def _sampled(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Clicked rows and as many others as fit, with `weight`: how many rows of the log each stands for."""
+    clicked, others = rows.filter(pl.col("clicked")), rows.filter(~pl.col("clicked"))
+    some_clicked = clicked.sample(min(most // 2, len(clicked)), seed=7)
+    some_others = others.sample(min(most - len(some_clicked), len(others)), seed=7)
+    return pl.concat([_weighted(some_clicked, len(clicked)), _weighted(some_others, len(others))])
+
+
+def _weighted(sample: pl.DataFrame, of: int) -> pl.DataFrame:
+    return sample.with_columns(pl.lit(of / max(len(sample), 1), pl.Float32).alias("weight"))
+
+
+def examples(features: NDArray[np.float32], rows: pl.DataFrame, target: str, chosen: NDArray[np.bool_]) -> Examples:
+    """The chosen rows as examples of `target`, a column of outcomes."""
+    return Examples(
+        features[chosen],
+        rows.get_column(target).to_numpy()[chosen],
+        rows.get_column("weight").to_numpy()[chosen],
+    )
+
+
+def join_vectors(frame: pl.DataFrame, settings: Settings, progress: Told | None = None) -> Sums:
+    """The vectors that were readable at `event_time` for item, canonical, campaign and category of each row."""
+    pairs = [pair_key(*pair) for pair in frame.select("item", "canonical").iter_rows()]
+    asked = frame.select(
+        "item",
+        "campaign",
+        "category",
+        event_timestamp="event_time",
+        keyword="canonical",
+        pair=pl.Series(pairs, dtype=pl.String),
+    )
+    return Sums(**training_vectors(asked, settings, progress))
+
+
+def hide_pairs(sums: Sums, seed: int = 7) -> Sums:
+    """The same with the pair's own counts hidden on `HIDDEN_SHARE` of the rows, as if nobody had seen the pair yet."""
+    hidden = np.random.default_rng(seed).random(len(sums.pair)) < HIDDEN_SHARE
+    pair = np.where(hidden[:, np.newaxis], 0.0, sums.pair)
+    return Sums(sums.item, sums.keyword, pair, sums.campaign, sums.category)
+
+
+def facts_of(
+    frame: pl.DataFrame, history: History, matcher: Matcher, vocabulary: Vocabulary, live_items: Mapping[str, int]
+) -> Facts:
+    """What else is known of the rows, as `scorers.ranking.features.serving_rows` knows it when serving."""
+    products = history.products
+    number = {product.item: row for row, product in enumerate(products)}
+    product_of = np.array([number.get(item, len(products)) for item in frame.get_column("item")], np.int64)
+    columns = {name: np.append(column, np.nan) for name, column in product_columns(products, vocabulary).items()}
+    campaigns = {campaign.campaign: campaign for campaign in history.campaigns}
+    rates = {name: campaign.ad_rate for name, campaign in campaigns.items()}
+    bids = {name: usual_bid(campaign) for name, campaign in campaigns.items()}
+    shown_in = frame.get_column("campaign").to_list()
+    similarity = _similarity(frame, {product.item: product for product in products}, matcher)
+    live = [live_items.get(category, np.nan) for category in frame.get_column("category")]
+    return Facts(
+        dense=similarity[:, 0],
+        lexical=similarity[:, 1],
+        keyword_words=words(frame.get_column("canonical").to_list()),
+        price=columns["price"][product_of],
+        shipping=columns["shipping"][product_of],
+        live_items=np.array(live, np.float64),
+        promoted=frame.get_column("campaign").is_not_null().cast(pl.Float64).to_numpy(),
+        ad_rate=np.array([rates.get(name, np.nan) for name in shown_in], np.float64),
+        bid=np.array([bids.get(name, np.nan) for name in shown_in], np.float64),
+        position=frame.get_column("position").cast(pl.Float64).to_numpy(),
+        condition=columns["condition"][product_of],
+        category=columns["category"][product_of],
+    )
+
+
+def _similarity(frame: pl.DataFrame, products: Mapping[str, ProductState], matcher: Matcher) -> NDArray[np.float64]:
+    """n x (dense, lexical); NaN where item or keyword is not known."""
+    found = np.full((len(frame), 2), np.nan)
+    by_item = frame.select("item", "canonical").with_row_index("row").group_by("item").agg("row", "canonical")
+    by_item = by_item.filter(pl.col("item").is_in(list(products))).sort("item")
+    texts = matcher.read(products[item] for item in by_item.get_column("item"))
+    for text, rows, canonicals in zip(texts, by_item.get_column("row"), by_item.get_column("canonical"), strict=True):
+        found[rows.to_numpy()] = matcher.matches(text, canonicals.to_list())
+    return found
