@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from feature_repo.cli import features_app
+
 app = typer.Typer()
 PANEL = "Streams"
 
@@ -266,3 +268,41 @@ def rebuild(
         typer.confirm("Forget checkpoints and vectors, and count again from the event topics?", abort=True)
     rebuilding.rebuild(state.settings())
     typer.echo("forgotten; start the workers and they count again")
+
+
+@features_app.command("archive")
+def features_archive(
+    once: Annotated[bool, typer.Option("--once", help="Stop where the log ends now.")] = False,
+    every: Annotated[float, typer.Option(min=1, help="Seconds that rows wait at most for their file.")] = 300.0,
+    as_json: AsJson = False,
+) -> None:
+    """Archive the feature log to Parquet, where training reads it. Runs until SIGTERM. One process is enough.
+
+    Example: keypulse features archive --once
+    """
+    import json
+    import signal
+    from threading import Event
+
+    from rich.progress import Progress
+
+    from infra import metrics
+    from infra.stack import state
+    from streams import feature_archive
+
+    settings = state.settings()
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    if not once:
+        metrics.serve(settings.metrics_port)
+    with Progress(disable=as_json or not once) as bar:
+        task = bar.add_task("messages of the feature log")
+        rows = feature_archive.run(
+            settings,
+            once=once,
+            every_s=every,
+            stop=stop,
+            progress=lambda done, of: bar.update(task, completed=done, total=of),
+        )
+    typer.echo(json.dumps({"rows": rows}) if as_json else f"{rows:,} rows archived in {settings.feature_log_path}")
