@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Annotated
 
 import typer
@@ -23,8 +22,6 @@ def build() -> typer.Typer:
     """The application, with every floor's commands at the top level."""
     app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
     for floor in FLOORS:
-        if not find_spec(f"{floor}.cli"):
-            continue
         app.add_typer(import_module(f"{floor}.cli").app)
     app.callback(epilog=EXIT_CODES)(_options)
     return app

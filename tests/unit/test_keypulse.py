@@ -1,0 +1,88 @@
+"""The command line as a whole: quick help, examples, exit codes, one clear line for what went wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.main import get_command
+
+from keypulse import build
+
+ROOT = Path(__file__).parents[2]
+HEAVY = (
+    "pydantic numpy pandas pyarrow polars feast faust torch xgboost pymilvus confluent_kafka redis river onnxruntime"
+)
+
+
+def keypulse(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "keypulse.py"), *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+def commands(group: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """Every command that does something, with its path."""
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name), command
+
+
+COMMANDS = dict(commands(get_command(build())))
+
+
+def test_help_imports_nothing_heavy() -> None:
+    program = "import sys, keypulse; keypulse.build(); print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert HEAVY & set(answer.stdout.split()) == set()
+
+
+def test_help_lists_every_floor_and_the_exit_codes() -> None:
+    answer = keypulse("--help", COLUMNS="160")
+    assert answer.returncode == 0
+    assert all(command in answer.stdout for command in ("stack", "topics", "lag", "streams", "index", "Exit codes"))
+
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_every_command_says_what_it_does_with_an_example(path: tuple[str, ...]) -> None:
+    command = COMMANDS[path]
+    assert command.help
+    assert f"keypulse {' '.join(path)}" in f"{command.help} {command.epilog}"
+
+
+def test_a_wrong_setting_is_one_line_and_code_2(tmp_path: Path) -> None:
+    answer = keypulse("stack", "status", KEYPULSE_HOME=str(tmp_path), KEYPULSE_PARTITIONS="none")
+    assert answer.returncode == 2
+    assert answer.stderr.startswith("keypulse: setting partitions: got 'none'")
+    assert len(answer.stderr.splitlines()) == 1
+
+
+def test_wrong_usage_is_code_2() -> None:
+    assert keypulse("stack", "sideways").returncode == 2
+    assert keypulse("--log-level", "loud", "stack", "status").returncode == 2
+
+
+@pytest.mark.slow
+def test_a_server_that_does_not_answer_is_a_line_a_try_and_code_3(tmp_path: Path) -> None:
+    answer = keypulse("stack", "up", KEYPULSE_HOME=str(tmp_path), KEYPULSE_KAFKA_SERVERS="127.0.0.1:1")
+    assert answer.returncode == 3
+    *tries, last = answer.stderr.splitlines()
+    assert tries
+    assert all("kafka at 127.0.0.1:1 (setting kafka_servers) does not answer, next try in" in line for line in tries)
+    assert last.startswith("keypulse: kafka at 127.0.0.1:1 (setting kafka_servers) does not answer: ")
+
+
+def test_no_stack_is_code_1(tmp_path: Path) -> None:
+    answer = keypulse("stack", "status", KEYPULSE_HOME=str(tmp_path))
+    assert (answer.returncode, answer.stdout) == (1, "No stack here: keypulse stack up starts one.\n")
