@@ -44,9 +44,10 @@ format: setup ## Put code into the format that lint asks for
 bench: setup stack-deps ## Compare the pipeline with a plain Faust agent and with the limit of the machine
 	$(BIN)/keypulse bench
 
+# Half a gigabyte of NCCL is for training on several GPUs; a worker's xgboost predicts without it.
 lock: setup ## Resolve pyproject.toml into the lock files (the workers' own has no torch)
 	$(COMPILE) --all-extras -o requirements.lock
-	$(COMPILE) -c requirements.lock -o requirements-workers.lock
+	$(COMPILE) -c requirements.lock -o requirements-workers.lock --no-emit-package nvidia-nccl-cu12
 
 clean: ## Stop the local servers; remove their data, reports and caches (.venv stays)
 	@if [ -x $(BIN)/keypulse ]; then $(BIN)/keypulse stack reset --yes; fi

@@ -15,9 +15,7 @@ from typer.main import get_command
 from keypulse import build
 
 ROOT = Path(__file__).parents[2]
-HEAVY = (
-    "pydantic numpy pandas pyarrow polars feast faust torch xgboost pymilvus confluent_kafka redis river onnxruntime"
-)
+HEAVY = {"pydantic", "numpy", "pandas", "polars", "feast", "faust", "torch", "pymilvus", "confluent_kafka", "redis"}
 
 
 def keypulse(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
