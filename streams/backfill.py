@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from feature_repo.archive import FeatureArchive, ServedVectors
 from feature_repo.vector_writer import VectorSink
+from infra.failure import Failure
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
 from streams import history
@@ -37,7 +38,7 @@ SOURCE = "backfill"
 """Name of the backfill's files in the archive."""
 
 
-class NotEmpty(Exception):
+class NotEmpty(Failure):
     """There are checkpoints already: history would be counted on top of what was counted live."""
 
 

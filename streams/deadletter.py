@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from infra.failure import Failure
 from infra.settings import Settings
 from streams.exactly_once import BY_KEY, Outgoing
 from streams.messages import DeadLetter
@@ -43,7 +44,7 @@ def outgoing(topic: str, letter: DeadLetter) -> Outgoing:
     return Outgoing(topic, BY_KEY, letter.topic.encode(), msgspec.json.encode(letter))
 
 
-class TooManyBadRecords(Exception):
+class TooManyBadRecords(Failure):
     """A partition has so many bad records that the fault lies deeper: a bad deploy, a wrong topic. It must stop."""
 
 

@@ -12,11 +12,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from infra.failure import Failure
 from infra.murmur2 import partition_of
 from streams.events import EVENT_TYPES, Event, EventName
 
 
-class BadHistory(Exception):
+class BadHistory(Failure):
     """A history folder can't be used. The text names the file, the column and the cure."""
 
 

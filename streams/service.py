@@ -15,6 +15,7 @@ from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicP
 
 from infra import kafka, metrics
 from infra.clock import Clock
+from infra.failure import Failure
 from infra.log import get_logger
 from infra.settings import Settings
 from infra.topics import Topic
@@ -30,7 +31,7 @@ log = get_logger(__name__)
 _REQUEST_S = 10.0
 
 
-class CheckpointLost(Exception):
+class CheckpointLost(Failure):
     """Kafka's committed offset is ahead of the checkpoint: Redis lost writes that it had acknowledged."""
 
 

@@ -16,6 +16,8 @@ import numpy as np
 import xgboost
 from numpy.typing import NDArray
 
+from infra.failure import Failure
+
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 
@@ -41,7 +43,7 @@ _MOST_ROUNDS = 300
 _PATIENCE = 20
 
 
-class CannotLearn(Exception):
+class CannotLearn(Failure):
     """There is nothing to learn from. The text says what is missing."""
 
 

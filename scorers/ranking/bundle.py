@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from infra.failure import Failure
 from infra.settings import Settings
 from scorers.checksums import sha256
 from scorers.keywords.table import Keyword, read_table
@@ -30,7 +31,7 @@ SMOOTHING = ("smoothing_impressions", "smoothing_clicks", "smoothing_searches")
 _RETRAIN = "run `keypulse train ranker --history DIR` with these settings, or set them as they were"
 
 
-class BundleRefused(Exception):
+class BundleRefused(Failure):
     """A bundle is missing or does not match. The text says what differs and what to do."""
 
 

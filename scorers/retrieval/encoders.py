@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.failure import Failure
 from scorers.checksums import sha256
 
 Progress = Callable[[int], None]
@@ -23,7 +24,7 @@ DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fa
 MAX_TOKENS = 64
 
 
-class EncoderError(Exception):
+class EncoderError(Failure):
     """The embedding model is missing or not the expected one. The text says which and what to do."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.clock import Clock
+from infra.failure import Failure
 from infra.settings import Settings
 from scorers.keywords.table import Keyword, private_to
 from scorers.retrieval.encoders import Encoder
@@ -29,11 +30,11 @@ _VERSION_TTL_MS = 1_000
 _FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppers", "seller", "rivals")
 
 
-class IndexMissing(Exception):
+class IndexMissing(Failure):
     """There is no such index. The text says what to do."""
 
 
-class IndexBroken(Exception):
+class IndexBroken(Failure):
     """A new collection failed its check. The text says how."""
 
 
