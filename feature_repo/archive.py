@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.codec import vector_view
-from feature_repo.vectors import split_entity
+from feature_repo.vectors import KINDS
 
 
 def files_of(kind: str) -> str:
@@ -121,16 +120,11 @@ class FeatureArchive:
 def _tables(batches: Sequence[ServedVectors]) -> dict[str, Any]:
     """An Arrow table a kind, ordered by entity and time: alike rows side by side pack better and are found faster."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    keys: dict[str, list[str]] = defaultdict(list)
-    rows: dict[str, list[int]] = defaultdict(list)
-    names = (name for batch in batches for name in batch.entities)
-    for row, name in enumerate(names):
-        kind, key = split_entity(name)
-        keys[kind].append(key)
-        rows[kind].append(row)
-    if not rows:
+    if not batches:
         return {}
+    names = pa.array([name for batch in batches for name in batch.entities], pa.string())
     sums = np.concatenate([batch.sums for batch in batches])
     counts = [len(batch.entities) for batch in batches]
     as_of, created, sequence = (
@@ -139,16 +133,21 @@ def _tables(batches: Sequence[ServedVectors]) -> dict[str, Any]:
     )
     moment = pa.timestamp("ms", "UTC")
     tables = {}
-    for kind, of_kind in rows.items():
-        vectors = sums[of_kind]
+    for kind in KINDS:
+        rows = np.flatnonzero(pc.starts_with(names, f"{kind}:").to_numpy(zero_copy_only=False))
+        if not len(rows):
+            continue
+        columns = pa.table(
+            {
+                kind: pc.utf8_slice_codeunits(names.take(pa.array(rows)), len(kind) + 1),
+                "event_timestamp": pa.array(as_of[rows], moment),
+                "created": pa.array(created[rows], moment),
+                "sequence": pa.array(sequence[rows]),
+            }
+        )
+        order = pc.sort_indices(columns, [(name, "ascending") for name in (kind, "event_timestamp", "sequence")])
+        vectors = sums[rows[order.to_numpy()]]
         offsets = np.arange(0, vectors.size + 1, vectors.shape[1], dtype=np.int32)
-        columns = {
-            kind: pa.array(keys[kind]),
-            "event_timestamp": pa.array(as_of[of_kind], moment),
-            "created": pa.array(created[of_kind], moment),
-            "sequence": pa.array(sequence[of_kind]),
-            vector_view(kind): pa.ListArray.from_arrays(offsets, vectors.ravel()),
-        }
-        order = [(kind, "ascending"), ("event_timestamp", "ascending"), ("sequence", "ascending")]
-        tables[kind] = pa.table(columns).sort_by(order)
+        vector_column = pa.ListArray.from_arrays(offsets, vectors.ravel())
+        tables[kind] = columns.take(order).append_column(vector_view(kind), vector_column)
     return tables
