@@ -12,14 +12,14 @@ if has_java && has_maven; then
   exit 0
 fi
 
-root=()
+root=
 if [ "$(id -u)" -ne 0 ]; then
-  root=(sudo -n)
+  root="sudo -n"
 fi
 
-if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
+if command -v apt-get >/dev/null && $root true 2>/dev/null; then
   echo "stack-deps: installing Java and Maven with apt-get; Apache Kafka, which the local stack runs, needs them"
-  "${root[@]}" apt-get update -qq || echo "stack-deps: apt-get update failed; trying with the lists at hand" >&2
+  $root apt-get update -qq || echo "stack-deps: apt-get update failed; trying with the lists at hand" >&2
   packages=()
   has_maven || packages+=(maven)
   if ! has_java; then
@@ -30,7 +30,7 @@ if command -v apt-get >/dev/null && "${root[@]}" true 2>/dev/null; then
       fi
     done
   fi
-  DEBIAN_FRONTEND=noninteractive "${root[@]}" apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null ||
+  $root env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends "${packages[@]}" >/dev/null ||
     echo "stack-deps: apt-get install ${packages[*]} failed" >&2
 fi
 

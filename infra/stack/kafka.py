@@ -13,8 +13,11 @@ import uuid
 from pathlib import Path
 
 from infra.kafka import QUIET, admin
+from infra.log import get_logger
 from infra.settings import Settings
 from infra.stack.server import Unavailable, free_port
+
+log = get_logger(__name__)
 
 HERE = Path(__file__).parent
 POM = HERE / "pom.xml"
@@ -83,6 +86,7 @@ def jars() -> Path:
     maven = shutil.which("mvn")
     if not maven:
         raise Unavailable(f"Maven, which fetches Kafka's jars, is missing: {HOW_TO_INSTALL}")
+    log.info("fetching Apache Kafka %s's jars (43 MB) with Maven into %s", VERSION, folder)
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as unfinished:
         goal = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies"

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from infra.settings import Settings, load
+from infra.stack import state
 from infra.stack import supervisor as supervising
 from infra.stack.server import Unavailable
 from infra.stack.supervisor import StackError, Supervisor
@@ -153,3 +156,26 @@ def test_reset_deletes_the_data(stack: Stack, tmp_path: Path) -> None:
 def test_nothing_runs_where_nothing_was_started(stack: Stack) -> None:
     supervisor = stack.of(KAFKA)
     assert (supervisor.status(), supervisor.down()) == ([], [])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_tied_servers_end_with_the_process_that_started_them_even_when_it_is_killed(tmp_path: Path) -> None:
+    program = f"""
+import time
+from pathlib import Path
+from infra.settings import load
+from infra.stack import supervisor
+from infra.stack.valkey import Valkey
+supervisor._servers = lambda: (Valkey.online_store(),)
+supervisor.Supervisor(load(home=Path({str(tmp_path)!r})), tell=lambda line: None, tied=True).up()
+print("up", flush=True)
+time.sleep(60)
+"""
+    owner = subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, cwd=Path(__file__).parents[4])
+    assert owner.stdout
+    assert owner.stdout.readline() == b"up\n"
+    (part,) = state.read(tmp_path / "stack")
+    assert part.process
+    owner.kill()
+    owner.communicate()
+    assert psutil.wait_procs([process for process in [part.process] if process], timeout=20)[1] == []
