@@ -84,7 +84,7 @@ class ScoringWorker:
         self._shards = list(shards)
         self._signals = topics.signals.name
         self._inputs = {topic.name: topic.partitions for topic in (topics.signals, topics.feedback)}
-        self._runners = [
+        self.runners = [
             PartitionRunner(
                 stage=shard,
                 owner=f"scorer/{shard.number}",
@@ -114,7 +114,7 @@ class ScoringWorker:
             self.start()
             while not self._stopping.is_set():
                 self.turn()
-            for runner in self._runners:
+            for runner in self.runners:
                 runner.stop()
             self._commit_offsets(asynchronous=False)
         finally:
@@ -124,7 +124,7 @@ class ScoringWorker:
     def start(self) -> None:
         """Know what is paused, restore the shards, go on from their offsets, and score what they know once more."""
         self._controls.start()
-        for runner in self._runners:
+        for runner in self.runners:
             runner.start()
         now = self._clock.now_ms()
         lost = self._assign()
@@ -139,13 +139,18 @@ class ScoringWorker:
         records = self._read()
         self._controls.poll()
         self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
-        for runner, shard in zip(self._runners, self._shards, strict=True):
+        for runner, shard in zip(self.runners, self._shards, strict=True):
             with metrics.BATCH_SECONDS.labels("scorer").time():
                 runner.step(_unread(records, runner))
             self._measure(shard)
-        metrics.CAMPAIGNS_WAITING.set(sum(shard.waiting for shard in self._shards))
+        metrics.CAMPAIGNS_WAITING.set(self.waiting)
         if self._clock.now_ms() - self._committed_at >= _COMMIT_EVERY_MS:
             self._commit_offsets(asynchronous=True)
+
+    @property
+    def waiting(self) -> int:
+        """Campaigns that wait to be scored."""
+        return sum(shard.waiting for shard in self._shards)
 
     def _read(self) -> list[Record]:
         """What is there after `scorer_interval_ms`, or at once when campaigns wait that should be scored."""
@@ -175,7 +180,7 @@ class ScoringWorker:
         for topic, partitions in self._inputs.items():
             for partition in range(partitions):
                 place = TopicPartition(topic, partition)
-                offsets = [runner.offsets.get((topic, partition), 0) for runner in self._runners]
+                offsets = [runner.offsets.get((topic, partition), 0) for runner in self.runners]
                 oldest, _ = self._consumer.get_watermark_offsets(place, timeout=_REQUEST_S)
                 if oldest > min(offsets):
                     lost = True
@@ -188,9 +193,9 @@ class ScoringWorker:
     def _commit_offsets(self, asynchronous: bool) -> None:
         """For lag tools: the shard that has read least."""
         self._committed_at = self._clock.now_ms()
-        places = set.intersection(*(set(runner.offsets) for runner in self._runners))
+        places = set.intersection(*(set(runner.offsets) for runner in self.runners))
         offsets = [
-            TopicPartition(*place, min(runner.offsets[place] for runner in self._runners)) for place in sorted(places)
+            TopicPartition(*place, min(runner.offsets[place] for runner in self.runners)) for place in sorted(places)
         ]
         if offsets:
             self._consumer.commit(offsets=offsets, asynchronous=asynchronous)

@@ -58,9 +58,11 @@ def forecast(keyword_sums: Floats, market_sums: Floats, per_week: Floats, settin
     lengths = np.array([WINDOW_LENGTHS_MS[name] for name in windows], dtype=np.float64)
     counts = keyword_sums.reshape(len(keyword_sums), len(windows), len(METRICS))[:, :, _SEARCHES]
     market = market_sums.reshape(len(windows), len(METRICS))[:, _SEARCHES]
+    if market[-1] <= 0:
+        market = lengths  # of the market nothing is known: taken for steady
     weekly = counts[:, -1] * (HORIZON_MS / lengths[-1])
     level = (weekly + HISTORY_WEIGHT * per_week) / (1.0 + HISTORY_WEIGHT)
-    share = counts[:, -1] / max(market[-1], 1.0)
+    share = counts[:, -1] / market[-1]
     searches = level.copy()
     foreseen = np.zeros((len(counts), len(windows) - 1))
     for window in range(len(windows) - 2, -1, -1):

@@ -137,10 +137,9 @@ class Shop:
 
     def searches(self, text: str, per_day: float, surge: float = 1.0) -> None:
         """Write a keyword's searches: steady, and `surge` times as many in the last hour."""
-        counts = [per_day * window.length_ms / DAY for window in windows(self.settings.windows)]
-        more = (surge - 1) * per_day / 24
-        counts = [counts[0] * surge, *(count + more for count in counts[1:])]
-        self.vector(f"keyword:{normal_form(text)}", searches=counts)
+        self.store.write(
+            0, 1, [f"keyword:{normal_form(text)}"], surging_vector(self.settings, per_day, surge), self.clock.now_ms()
+        )
 
     def moved(self, text: str, before: int, after: int) -> None:
         entity = f"keyword:{normal_form(text)}"
@@ -201,6 +200,15 @@ class Shop:
         (published,) = self.turn(advance_ms)
         assert published is not None
         return published
+
+
+def surging_vector(settings: Settings, per_day: float, surge: float) -> NDArray[np.float64]:
+    """Searches that are steady but for the last hour, in which there are `surge` times as many; 1 x V."""
+    counts = [per_day * window.length_ms / DAY for window in windows(settings.windows)]
+    more = (surge - 1) * per_day / 24
+    vector = np.zeros((len(counts), len(METRICS)))
+    vector[:, METRICS.index("searches")] = [counts[0] * surge, *(count + more for count in counts[1:])]
+    return vector.reshape(1, -1)
 
 
 def other_shards_campaign(partitions: int, shard: int) -> str:

@@ -60,6 +60,12 @@ def test_the_time_of_day_is_no_surprise() -> None:
     assert searches(sums(15, 90, 720, 5_040), market_sums=noon) == pytest.approx([5_040], rel=0.02)
 
 
+def test_a_market_of_which_nothing_is_known_is_taken_for_steady() -> None:
+    calm, surging = searches(steady(0.5), sums(40, 240, 24 * 30 + 210, 5_250), market_sums=steady(0.0))
+    assert calm == pytest.approx(5_040)
+    assert surging > 1.5 * calm
+
+
 def test_what_was_foreseen_is_told_for_the_reasons() -> None:
     result = forecast(sums(40, 40, 720, 5_040)[None], MARKET, np.array([5_040.0]), SETTINGS)
     assert result.seen.tolist() == [[40, 40, 720]]
