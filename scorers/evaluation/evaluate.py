@@ -156,10 +156,9 @@ def _judge(scored: Mapping[str, tuple[list[str], Scores]], gains: Mapping[str, G
         canonicals, scores = scored[campaign]
         own = gains[campaign]
         possible = list(own.of_concept.values())
-        orders = {
-            name: [canonicals[row] for row in np.argsort(-score, kind="stable")] for name, score in scores.items()
-        }
-        orders["oracle"] = sorted(canonicals, key=lambda canonical: -own.in_order([canonical])[0])
+        ranked = {name: np.argsort(-score, kind="stable").tolist() for name, score in scores.items()}
+        orders = {name: [canonicals[row] for row in rows] for name, rows in ranked.items()}
+        orders["oracle"] = own.best_order(canonicals)
         for name, order in orders.items():
             in_order = own.in_order(order)
             best = [gain >= max(possible) for gain in in_order]
