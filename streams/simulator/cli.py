@@ -29,7 +29,7 @@ def history(
     days: Annotated[float, typer.Option(min=0.05, help="How far back they go.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and --until make the same market and history.")] = 1,
     products: Annotated[int, typer.Option(min=50, help="Items; ignored with --catalogue.")] = 2_400,
-    campaigns: Annotated[int, typer.Option(min=1)] = 400,
+    campaigns: Annotated[int | None, typer.Option(min=1, help="400, or half the products if that is fewer.")] = None,
     keywords: Annotated[int, typer.Option(min=200, help="Texts as shoppers type them.")] = 12_000,
     catalogue: Annotated[
         Path | None,

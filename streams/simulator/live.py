@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from confluent_kafka import KafkaError, Message, Producer
+from confluent_kafka import Producer
 
 from infra.clock import Clock
 from infra.settings import MINUTE_MS, Settings
@@ -22,6 +22,7 @@ from streams.simulator.history import EVENT_NAMES
 from streams.simulator.market import Market
 from streams.simulator.pages import search, show
 from streams.simulator.records import records
+from streams.simulator.sending import Sender
 from streams.simulator.shock import Shock
 from streams.simulator.tables import Tables
 
@@ -80,7 +81,7 @@ class Shoppers:
             heapq.heappop(self._planned)
             self._counted += 1
         wanted = self._rate * (ahead - self._started_ms) / 1_000 - self._counted
-        most = 4 * self._rate * (to_ms - from_ms) / 1_000  # at the start, and after a pause
+        most = 1.25 * self._rate * (to_ms - from_ms) / 1_000  # at the start, and after a pause
         count = round(min(max(0.0, wanted), most) / self._events_at_once)
         if not count:
             return []
@@ -116,13 +117,8 @@ class Publisher:
     def __init__(
         self, settings: Settings, producer: Producer, rng: np.random.Generator, sent: Sent, bad_ratio: float
     ) -> None:
-        self._settings, self._producer, self._rng, self._sent, self._bad_ratio = (
-            settings,
-            producer,
-            rng,
-            sent,
-            bad_ratio,
-        )
+        self._settings, self._sender, self._rng = settings, Sender(producer), rng
+        self._sent, self._bad_ratio = sent, bad_ratio
         kinds = dict(zip(EVENT_NAMES, Topics.of(settings).events, strict=True))
         self._topic = {name: topic.name for name, topic in kinds.items()}
         self._due: list[tuple[int, int, EventName, bytes, bytes, bool]] = []
@@ -146,7 +142,7 @@ class Publisher:
         """Send what is due."""
         while self._due and self._due[0][0] <= now_ms:
             _, _, name, key, value, again = heapq.heappop(self._due)
-            self._produce(self._topic[name], key, value)
+            self._sender.send(self._topic[name], key, value)
             if again:
                 self._sent.duplicates += 1
             else:
@@ -154,28 +150,17 @@ class Publisher:
             if self._rng.random() < self._bad_ratio:
                 number = sum(self._sent.bad.values())
                 code, bad = spoil(number % KINDS, value, f"bad{self._sent.started_ms}-{number}", self._settings)
-                self._produce(self._topic[name], key, bad)
+                self._sender.send(self._topic[name], key, bad)
                 self._sent.bad[code] += 1
-        self._producer.poll(0)
+        self._sender.poll()
 
     def finish(self) -> None:
         """Wait until the broker has acknowledged everything."""
-        self._sent.unacknowledged += self._producer.flush(60)
+        self._sent.unacknowledged = self._sender.finish()
 
     def _plan(self, due: int, name: EventName, key: bytes, value: bytes, again: bool) -> None:
         self._order += 1
         heapq.heappush(self._due, (due, self._order, name, key, value, again))
-
-    def _produce(self, topic: str, key: bytes, value: bytes) -> None:
-        while True:
-            try:
-                self._producer.produce(topic, key=key, value=value, on_delivery=self._delivered)
-                return
-            except BufferError:
-                self._producer.poll(0.05)
-
-    def _delivered(self, error: KafkaError | None, _: Message) -> None:
-        self._sent.unacknowledged += error is not None
 
 
 def run(

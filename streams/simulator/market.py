@@ -22,6 +22,7 @@ from streams.simulator.sellers import Campaigns, open_campaigns
 from streams.simulator.stock import Stock, make_stock
 
 TEXTS_PER_CONCEPT = 4.0
+MOST_CAMPAIGNS = 400
 _TASTE_STEP_MS = 6 * HOUR_MS
 _SHOPPERS_PER_SEARCH = 0.15
 
@@ -37,7 +38,8 @@ class Plan:
     searches: int
     """About how many searches the history holds; sets the scale of demand."""
     products: int = 2_400
-    campaigns: int = 400
+    campaigns: int | None = None
+    """None: MOST_CAMPAIGNS, or half the products where that is fewer."""
     keywords: int = 12_000
 
 
@@ -120,7 +122,8 @@ def build(plan: Plan, catalogue: Catalogue | None = None, progress: Callable[[st
     demand = make_demand(rng("demand"), goods, concepts, start, until)
     organic = rank_organic(goods, concepts, clicks, purchases)
     tell("campaigns")
-    campaigns = open_campaigns(rng("campaigns"), goods, concepts, keywords, plan.campaigns, start, until)
+    wanted = plan.campaigns or max(1, min(MOST_CAMPAIGNS, len(goods) // 2))
+    campaigns = open_campaigns(rng("campaigns"), goods, concepts, keywords, wanted, start, until)
     appetite = np.exp(rng("budgets").normal(0.5, 0.7, len(campaigns)))
     pace = np.minimum(1.0, appetite)
     auction = hold_auction(goods, concepts, campaigns, pace)

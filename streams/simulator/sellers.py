@@ -8,6 +8,7 @@ from typing import Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.failure import Failure
 from infra.settings import DAY_MS
 from streams.messages import MatchType
 from streams.simulator.catalogue import BRAND, Catalogue, Floats, Ints
@@ -20,6 +21,12 @@ _MANNERS: dict[Manner, float] = {"careful": 0.35, "hasty": 0.4, "careless": 0.25
 _MATCH_TYPES: dict[MatchType, float] = {"exact": 0.65, "phrase": 0.1, "broad": 0.25}
 NEVER_MS = 9_999_999_999_999
 Option = TypeVar("Option", bound=str)
+
+
+class TooFewProducts(Failure):
+    """Each campaign needs a product of its own."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
@@ -74,7 +81,7 @@ def open_campaigns(
     """`count` campaigns of one to six items of one seller; half are older than the history, half open during it.
 
     Raises:
-        ValueError: there are too few products for that many campaigns.
+        TooFewProducts: there are too few for that many campaigns.
     """
     groups = _groups(rng, catalogue, count)
     texts = list(keywords.text)
@@ -120,7 +127,7 @@ def open_campaigns(
 def _groups(rng: np.random.Generator, catalogue: Catalogue, count: int) -> list[Ints]:
     """The items of each campaign: disjoint, of one seller and so of one shelf."""
     if count > len(catalogue):
-        raise ValueError(f"campaigns: {count} is more than the {len(catalogue)} products; ask for fewer campaigns")
+        raise TooFewProducts(f"campaigns: {count} is more than the {len(catalogue)} products; ask for fewer campaigns")
     mean_size = min(3.0, 0.5 * len(catalogue) / count)
     by_seller: dict[str, list[int]] = {}
     for item, product in enumerate(catalogue.products):

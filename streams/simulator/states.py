@@ -7,14 +7,23 @@ from pathlib import Path
 import msgspec
 
 from infra import kafka
+from infra.failure import Failure
 from infra.settings import Settings
 from infra.topics import Topics
 from streams.events import SCHEMA_VERSION
 from streams.messages import CampaignKeyword, CampaignState, CampaignStatus, ProductState
 from streams.simulator.market import Market
 from streams.simulator.sellers import NEVER_MS
+from streams.simulator.sending import Sender
 from streams.simulator.store import MarketMissing
 from streams.simulator.truth import campaign_id
+
+
+class NotAcknowledged(Failure):
+    """Records that the broker may not have."""
+
+    exit_code = 3
+
 
 PRODUCTS, CAMPAIGNS = "products.jsonl", "campaigns.jsonl"
 
@@ -61,10 +70,11 @@ def publish_states(settings: Settings, folder: Path) -> dict[str, int]:
 
     Raises:
         MarketMissing: the folder holds no products or campaigns.
+        NotAcknowledged: the broker did not take all.
         msgspec.ValidationError: a line is no product or campaign.
     """
     topics = Topics.of(settings)
-    producer = kafka.producer(settings)
+    sender = Sender(kafka.producer(settings))
     sent = {}
     for file, topic, key_of in (
         (PRODUCTS, topics.product_state.name, _item),
@@ -74,11 +84,11 @@ def publish_states(settings: Settings, folder: Path) -> dict[str, int]:
             raise MarketMissing(folder, file)
         lines = (folder / file).read_bytes().splitlines()
         for line in lines:
-            producer.produce(topic, key=key_of(line).encode(), value=line)
-            producer.poll(0)
+            sender.send(topic, key_of(line).encode(), line)
+        sender.poll()
         sent[topic] = len(lines)
-    if left := producer.flush(60):
-        raise TimeoutError(f"{left} state records were not acknowledged within 60 s by {settings.kafka_servers}")
+    if lost := sender.finish():
+        raise NotAcknowledged(f"Kafka at {settings.kafka_servers} did not acknowledge {lost} state records")
     return sent
 
 
