@@ -16,14 +16,17 @@ from typing import Any, Literal
 import faust
 from mode import Service
 
+from feature_repo.vector_reader import VectorReader
 from feature_repo.vector_writer import VectorWriter
 from infra import kafka, metrics, redis
 from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.topics import Topics
+from streams import drift_watch
 from streams.agents import AGENTS_GROUP, KeywordIndex, make_agents, register
 from streams.entity_stage import EntityStage
 from streams.exactly_once import RedisCheckpoints
+from streams.live_items import RedisLiveItems
 from streams.publisher import KafkaPublisher
 from streams.service import StageService
 from streams.shopper_stage import ShopperStage
@@ -124,6 +127,8 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
     online = redis.connect(settings.online_redis_url)
     publisher = KafkaPublisher(kafka.producer(settings))
     register(app, settings, online, make_agents(settings, online, _keyword_index(settings)), publisher, SystemClock())
+    source, live = VectorReader(online, settings), RedisLiveItems(online)
+    drift_watch.register(app, settings, source, live, publisher, SystemClock())
     services = {name: stage_service(name, settings, instance) for name in stages}
     for name, service in services.items():
         app.service(HostedStage(name, service, loop=app.loop, beacon=app.beacon))

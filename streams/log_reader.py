@@ -8,11 +8,13 @@ from contextlib import contextmanager
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from infra import kafka
+from infra.reach import until_reachable
 from infra.settings import Settings
 from infra.topics import Topic
 from streams.stage import Record
 
 _REQUEST_S = 10.0
+_PATIENCE_S = 30.0
 _BATCH = 1_000
 
 Start = Callable[[int, int, int], int]
@@ -34,12 +36,12 @@ class LogReader:
         """Records of all partitions from `start` on. Ends at the offset that was next when it began.
 
         Raises:
-            KafkaException: the topic cannot be read.
+            KafkaException, Unreachable: the topic cannot be read.
         """
         ends: dict[int, int] = {}
         assigned: list[TopicPartition] = []
         for partition in range(topic.partitions):
-            low, high = self.consumer.get_watermark_offsets(TopicPartition(topic.name, partition), _REQUEST_S)
+            low, high = self._range(topic, partition)
             if (first := start(partition, low, high)) < high:
                 ends[partition] = high
                 assigned.append(TopicPartition(topic.name, partition, first))
@@ -58,6 +60,13 @@ class LogReader:
                     ends.pop(partition, None)
                 else:
                     raise KafkaException(error)
+
+    def _range(self, topic: Topic, partition: int) -> tuple[int, int]:
+        """Oldest and next offset; a partition just created or moved has no leader for a moment."""
+        one = TopicPartition(topic.name, partition)
+        name = f"{topic.name}[{partition}]"
+        low, high = until_reachable(name, lambda: self.consumer.get_watermark_offsets(one, _REQUEST_S), _PATIENCE_S)
+        return low, high
 
     def committed(self, topic: Topic, partition: int) -> int | None:
         """The group's offset, None when it never committed one."""

@@ -64,9 +64,9 @@ class Signal(Struct, frozen=True, array_like=True):
 
     entity: str
     cause: str
-    """`moved`, `decayed`, `created`, `changed`, `closed`, `feedback` or `model`."""
+    """`moved`, `decayed`, `created`, `changed`, `closed`, `feedback`, `model` or `drifted`."""
     metric: str = ""
-    """Which sum moved most, e.g. `searches`."""
+    """Which sum moved most, e.g. `searches`. Of a category that drifted `ctr` or `conversion`, in parts per million."""
     window: str = ""
     """In which window, e.g. `1h`."""
     before: int = 0

@@ -35,12 +35,12 @@ def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         "KEYPULSE_KAFKA_SERVERS": settings.kafka_servers,
         "KEYPULSE_TOPIC_PREFIX": settings.topic_prefix,
         "KEYPULSE_ONLINE_REDIS_URL": settings.online_redis_url,
+        "KEYPULSE_KEYWORD_INDEX": "",
+        "KEYPULSE_DRIFT_INTERVAL_MS": "1000",
         "PYTHONPATH": str(ROOT),
     }
-    program = str(Path(__file__).with_name("agents_worker.py"))
-    with subprocess.Popen(
-        [sys.executable, program, "worker", "--without-web"], env=os.environ | environment
-    ) as process:
+    program = "from infra.settings import load; from streams import app; app.run(load(), [], 'test')"
+    with subprocess.Popen([sys.executable, "-c", program], env=os.environ | environment) as process:
         try:
             yield process
         finally:

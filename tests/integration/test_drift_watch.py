@@ -1,0 +1,134 @@
+"""The drift watch on a real store, broker and feature log: it finds what the counts say, and again after a restart."""
+
+from __future__ import annotations
+
+import msgspec
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from prometheus_client import REGISTRY
+from redis import Redis
+
+from feature_repo.archive import FeatureArchive, ServedVectors
+from feature_repo.state_writer import StateWriter
+from feature_repo.vector_reader import VectorReader
+from feature_repo.vector_writer import VectorWriter
+from feature_repo.vectors import sum_names
+from infra import kafka
+from infra.clock import ManualClock
+from infra.settings import HOUR_MS, MINUTE_MS, Settings
+from infra.topics import Topics
+from streams.agents import CatalogueAgent
+from streams.drift_watch import DriftWatch, archived_looks
+from streams.exactly_once import Outgoing
+from streams.examples import PRODUCT, SUGGESTIONS
+from streams.live_items import RedisLiveItems
+from streams.messages import Signal, Signals
+from streams.stage import Record
+
+pytestmark = pytest.mark.integration
+START = 1_760_000_000_000 // (6 * HOUR_MS) * (6 * HOUR_MS)
+REPLACE = msgspec.structs.replace
+
+
+class Market:
+    """One category and one adopted keyword, whose counts grow from look to look."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.online = Redis.from_url(settings.online_redis_url)
+        self.clock = ManualClock(START)
+        self.source = VectorReader(self.online, settings)
+        self.live = RedisLiveItems(self.online)
+        topics = Topics.of(settings)
+        catalogue = CatalogueAgent(topics, self.source, StateWriter(self.online), self.live)
+        value = msgspec.json.encode(PRODUCT)
+        catalogue.handle([Record(topics.product_state.name, 0, 0, PRODUCT.item.encode(), value, START)], START)
+        self._writer = VectorWriter(self.online, settings)
+        self._writer.acquire(0, 1)
+        self._sums = np.zeros((2, len(sum_names(settings.windows))))
+        self.served: list[ServedVectors] = []
+
+    def count(self, **counts: int) -> None:
+        """Add impressions and clicks of a minute to category and pair, and write both."""
+        self.clock.advance_to(self.clock.now_ms() + MINUTE_MS)
+        for metric, count in counts.items():
+            self._sums[:, sum_names(self.settings.windows).index(f"{metric}_7d")] += count
+        entities = ["category:shoes", "pair:i-9|boot rain"]
+        self._writer.write(0, 1, entities, self._sums, self.clock.now_ms())
+        now = self.clock.now_ms()
+        self.served.append(ServedVectors(entities, self._sums.copy(), now, now, len(self.served)))
+
+    def watch(self) -> DriftWatch:
+        return DriftWatch(self.settings, self.source, self.live, self.clock)
+
+
+def signals(outgoing: list[Outgoing]) -> list[Signal]:
+    packed = [msgspec.msgpack.decode(message.value or b"", type=Signals) for message in outgoing]
+    return [signal for message in packed for signal in message.signals]
+
+
+def test_drift_and_calibration_are_told_from_the_stores_counts(integration_settings: Settings) -> None:
+    kafka.create_topics(integration_settings)
+    market = Market(integration_settings)
+    [suggestion] = SUGGESTIONS.suggestions
+    adopted = REPLACE(SUGGESTIONS, suggestions=[REPLACE(suggestion, adopted=True, p_click=0.04)])
+    producer = kafka.producer(integration_settings)
+    producer.produce(Topics.of(integration_settings).suggestions.name, key="c-3", value=msgspec.json.encode(adopted))
+    assert producer.flush(30) == 0
+
+    watch = market.watch()
+    for _ in range(40):
+        market.count(impressions=500, clicks=20)
+        assert watch.look() == []
+    ratio = REGISTRY.get_sample_value("keypulse_live_calibration", {"category": "shoes"})
+    assert ratio == pytest.approx(1.0)
+
+    told: list[Signal] = []
+    for _ in range(20):
+        market.count(impressions=500, clicks=60)
+        told += signals(watch.look())
+    watch.close()
+    assert {(signal.entity, signal.cause, signal.metric) for signal in told} == {("category:shoes", "drifted", "ctr")}
+    assert told[0].before == pytest.approx(40_000, rel=0.1)
+    assert told[0].after > told[0].before
+    ratio = REGISTRY.get_sample_value("keypulse_live_calibration", {"category": "shoes"})
+    assert ratio is not None
+    assert 1.5 < ratio < 3.0
+
+
+def test_a_restarted_watch_knows_from_the_archived_log_what_it_knew(integration_settings: Settings) -> None:
+    kafka.create_topics(integration_settings)
+    market = Market(integration_settings)
+    for _ in range(40):
+        market.count(impressions=500, clicks=20)
+    FeatureArchive(integration_settings.feature_log_path).write(0, 0, 1, market.served)
+
+    restarted = market.watch()
+    told: list[Signal] = []
+    for _ in range(8):
+        market.count(impressions=500, clicks=60)
+        told += signals(restarted.look())
+    restarted.close()
+    assert told, "it had to know the rate from before"
+
+
+def test_the_archive_is_looked_at_once_a_minute_in_order(integration_settings: Settings) -> None:
+    width = len(sum_names(integration_settings.windows))
+
+    def vectors(*values: float) -> NDArray[np.float64]:
+        return np.array([[value] * width for value in values])
+
+    FeatureArchive(integration_settings.feature_log_path).write(
+        0,
+        0,
+        1,
+        [
+            ServedVectors(["category:a", "category:b"], vectors(3, 30), START + MINUTE_MS, START, 2),
+            ServedVectors(["category:a"], vectors(1), START + 1_000, START, 0),
+            ServedVectors(["category:a", "item:i"], vectors(2, 9), START + 2_000, START, 1),
+            ServedVectors(["category:a"], vectors(99), START - 1, START, 0),
+        ],
+    )
+    looks = [(keys, found.sums[:, 0].tolist()) for keys, found in archived_looks(integration_settings, START)]
+    assert [dict(zip(*look, strict=True)) for look in looks] == [{"a": 2.0}, {"a": 3.0, "b": 30.0}]
