@@ -80,7 +80,8 @@ class Shoppers:
         while self._planned and self._planned[0] <= ahead:
             heapq.heappop(self._planned)
             self._counted += 1
-        wanted = self._rate * (ahead - self._started_ms) / 1_000 - self._counted
+        typical = to_ms + PAGE_LOADS_MS / 2  # half of the impressions of a search made now will have happened by then
+        wanted = self._rate * (typical - self._started_ms) / 1_000 - self._counted
         most = 1.25 * self._rate * (to_ms - from_ms) / 1_000  # at the start, and after a pause
         count = round(min(max(0.0, wanted), most) / self._events_at_once)
         if not count:
