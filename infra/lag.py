@@ -22,7 +22,7 @@ from infra.failure import Failure
 from infra.kafka import QUIET, REQUEST_S, admin, consumer, is_embedded
 from infra.log import get_logger
 from infra.metrics import CONSUMER_LAG, CONSUMER_LAG_SECONDS
-from infra.reach import Unreachable, one_line
+from infra.reach import Unreachable, until_reachable
 from infra.settings import Settings
 
 log = get_logger(__name__)
@@ -31,6 +31,8 @@ Place: TypeAlias = tuple[str, int]
 """Topic and partition."""
 
 POINTS_KEPT = 512
+TRANSIENT_S = 5.0
+"""A partition that has no leader for a moment, as one just made, is asked again for this long."""
 RECORD_S = 5.0
 """How long the oldest unread records are waited for before their age is given up."""
 
@@ -101,15 +103,16 @@ class LagReader:
             Unreachable: the broker does not answer.
             Failure: the broker is librdkafka's embedded one, which knows no groups' offsets.
         """
+        broker = f"Kafka at {self._settings.kafka_servers}"
         try:
-            return self._read()
-        except KafkaException as error:
+            if until_reachable(broker, lambda: is_embedded(self._admin), TRANSIENT_S, say=log.debug):
+                raise Failure("librdkafka's embedded broker keeps no lag; run Apache Kafka (make stack-deps)")
+            return until_reachable(broker, self._read, TRANSIENT_S, say=log.debug)
+        except Unreachable:
             self._admin = admin(self._settings, **QUIET)  # one that lived through a broker's restart may hang
-            raise Unreachable(f"Kafka at {self._settings.kafka_servers} does not answer: {one_line(error)}") from error
+            raise
 
     def _read(self) -> list[PartitionLag]:
-        if is_embedded(self._admin):
-            raise Failure("librdkafka's embedded broker keeps no lag; run Apache Kafka (make stack-deps)")
         committed = {group: self._committed(group) for group in self._groups()}
         places = {place for offsets in committed.values() for place in offsets}
         ends = self._ends(places)
