@@ -108,8 +108,11 @@ def stage_service(name: StageName, settings: Settings, instance: str = "") -> St
 
 
 def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> faust.App:
-    """The Faust app of one worker. `instance` names it among its group: a restart under the same name is quick."""
-    folder = settings.home / "faust" / instance
+    """The Faust app of one worker. `instance` names it among those of the same stages: see `StageService`."""
+    stages = list(stages)
+    # Two workers of one name would fence each other off, and Faust would wait for ever.
+    name = "-".join(["agents", *stages, instance])
+    folder = settings.home / "faust" / name
     folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"{settings.topic_prefix}{AGENTS_GROUP}",
@@ -118,7 +121,7 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
         key_serializer="raw",
         topic_partitions=settings.partitions,
         topic_disable_leader=True,
-        consumer_group_instance_id=f"agents-{instance}",
+        consumer_group_instance_id=name,
         broker_session_timeout=6.0,
         broker_heartbeat_interval=2.0,
         web_enabled=False,
@@ -129,9 +132,9 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
     register(app, settings, online, make_agents(settings, online, _keyword_index(settings)), publisher, SystemClock())
     source, live = VectorReader(online, settings), RedisLiveItems(online)
     drift_watch.register(app, settings, source, live, publisher, SystemClock())
-    services = {name: stage_service(name, settings, instance) for name in stages}
-    for name, service in services.items():
-        app.service(HostedStage(name, service, loop=app.loop, beacon=app.beacon))
+    services = {stage: stage_service(stage, settings, instance) for stage in stages}
+    for stage, service in services.items():
+        app.service(HostedStage(stage, service, loop=app.loop, beacon=app.beacon))
 
     @app.timer(settings.vector_interval_ms / 1_000)
     async def sweep() -> None:

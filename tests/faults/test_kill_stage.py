@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import msgspec
 import pytest
@@ -53,7 +54,11 @@ class Worker:
         return self._process.wait(30)
 
     def check_alive(self) -> None:
-        assert self._process.poll() is None, self._log.read_text()[-4_000:]
+        if self._process.poll() is not None:
+            self.fail("it ended")
+
+    def fail(self, why: str) -> NoReturn:
+        pytest.fail(f"{self._stage}: {why}\n{self._log.read_text()[-8_000:]}")
 
 
 @contextmanager
@@ -83,11 +88,11 @@ def counted(settings: Settings, stage: str) -> int:
     return sum(sum(checkpoints.offsets(f"{stage}/{number}").values()) for number in range(settings.partitions))
 
 
-def wait_until_more_than(before: int, settings: Settings, stage: str) -> None:
+def wait_until_more_than(before: int, settings: Settings, stage: str, worker: Worker) -> None:
     deadline = time.monotonic() + 60
     while counted(settings, stage) <= before:
         if time.monotonic() > deadline:
-            pytest.fail(f"the {stage} stage counted nothing in 60 s")
+            worker.fail("counted nothing in 60 s")
         time.sleep(0.01)
 
 
@@ -114,7 +119,9 @@ def test_features_equal_the_recount_after_kill_9_of_either_stage(
         for seed, stage in enumerate(("shopper", "entity", "shopper")):
             before = counted(settings, stage)
             produce(settings, EVENTS // 4, seed)
-            wait_until_more_than(before, settings, stage)  # in the middle of it, as a batch has 200 records
+            wait_until_more_than(
+                before, settings, stage, running[stage]
+            )  # in the middle of it, as a batch has 200 records
             running[stage].kill()
             running[stage].start()
         produce(settings, EVENTS // 4, seed=3)
