@@ -71,7 +71,7 @@ class MemoryLiveItems:
     def move(self, moves: Sequence[Move]) -> None:
         for item, before, after in moves:
             if before is not None:
-                self._items.setdefault(before, set()).discard(item)
+                self._items.get(before, set()).discard(item)
             if after is not None:
                 self._items.setdefault(after, set()).add(item)
 
