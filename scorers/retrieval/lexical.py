@@ -43,6 +43,7 @@ class LexicalIndex:
     def __init__(self, canonicals: Iterable[str] = ()) -> None:
         self._postings: dict[str, array[int]] = {}
         self._lengths = array("f")
+        self._idfs: dict[str, float] = {}
         for canonical in canonicals:
             self.add(canonical)
 
@@ -56,6 +57,7 @@ class LexicalIndex:
             self._postings.setdefault(term, array("i")).append(row)
             length += _weight(term)
         self._lengths.append(length)
+        self._idfs.clear()
 
     def scores(self, text: frozenset[str]) -> NDArray[np.float32]:
         """BM25 of every keyword for a product's terms; n."""
@@ -85,8 +87,12 @@ class LexicalIndex:
         return sum(map(self._idf, keyword & text)) / whole if whole else 0.0
 
     def _idf(self, term: str) -> float:
-        found = len(self._postings.get(term, ()))
-        return _weight(term) * math.log1p((len(self) - found + 0.5) / (found + 0.5))
+        """Kept until a keyword is added: the same few thousand terms are asked for all the time."""
+        idf = self._idfs.get(term)
+        if idf is None:
+            found = len(self._postings.get(term, ()))
+            idf = self._idfs[term] = _weight(term) * math.log1p((len(self) - found + 0.5) / (found + 0.5))
+        return idf
 
 
 def _weight(term: str) -> float:
