@@ -6,6 +6,7 @@ that have changed enough to be worth a message. `ScoringShard.process` is that o
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -21,6 +22,7 @@ from infra.topics import Topics
 from scorers.batch import CampaignScores
 from scorers.controls import Controls
 from scorers.dependencies import Dependencies
+from scorers.pace import Pace
 from scorers.state import CampaignMemory, ShardState, Told
 from scorers.suggestions.changes import changes
 from scorers.suggestions.policy import Policy, judge, steady, tell_at
@@ -106,6 +108,7 @@ class ScoringShard:
         self._scorer = scorer
         self._controls = controls
         self._policy = Policy.of(settings)
+        self._pace = Pace(settings.scorer_batch)
         self._reset(ShardState())
 
     def restore(self, checkpoint: Checkpoint, progress: Progress) -> None:
@@ -118,8 +121,8 @@ class ScoringShard:
         self._now = now_ms
         self._note(records)
         self._look_after_the_rest()
-        waits = self._waiting.take(self._settings.scorer_batch, now_ms)
-        scored = self._scorer.score(list(waits))
+        waits = self._waiting.take(self._pace.campaigns, now_ms)
+        scored = self._score(waits)
         self._await_again(waits, scored)
         tellings = [telling for scores in scored if (telling := self._judge(scores, waits[scores.campaign.campaign]))]
         sets = self._write_down(tellings)
@@ -259,6 +262,12 @@ class ScoringShard:
         for campaign, wait in waits.items():
             if campaign not in found and not self._state.get(campaign).closed:
                 self._waiting.add(campaign, wait.trigger, 0.0, self._now)
+
+    def _score(self, waits: Mapping[str, Wait]) -> list[CampaignScores]:
+        started = time.perf_counter()
+        scored = self._scorer.score(list(waits))
+        self._pace.note(len(waits), time.perf_counter() - started)
+        return scored
 
     # --- worth telling? -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,27 @@
+"""How many campaigns to score at a time, so that no turn of the worker takes long whatever a campaign costs."""
+
+from __future__ import annotations
+
+TURN_S = 0.15
+"""What scoring may take in one turn of a shard: a pause, a new campaign and a surge wait no longer than a few turns."""
+
+_FIRST = 8
+_MEMORY = 0.5
+
+
+class Pace:
+    """Learns what a campaign costs: some milliseconds, but ten times that when its candidates have to be found first."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._seconds_each = TURN_S / min(most, _FIRST)
+
+    @property
+    def campaigns(self) -> int:
+        """How many to score in the next turn; at least one."""
+        return max(1, min(self._most, int(TURN_S / self._seconds_each)))
+
+    def note(self, campaigns: int, seconds: float) -> None:
+        """So many took so long."""
+        if campaigns:
+            self._seconds_each += _MEMORY * (max(seconds, 1e-6) / campaigns - self._seconds_each)
