@@ -10,7 +10,7 @@ _MEMORY = 0.5
 
 
 class Pace:
-    """Learns what a campaign costs: some milliseconds, but ten times that when its candidates have to be found first."""
+    """Learns what a campaign costs: some milliseconds, ten times that when its candidates have to be found first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
