@@ -71,6 +71,10 @@ class Offers:
         """Version of the keyword index that candidates come from."""
         return self._generator.index_version
 
+    def __contains__(self, campaign: str) -> bool:
+        """Whether candidates were sought for the campaign before."""
+        return campaign in self._items_of
+
     def of(self, wanted: Sequence[tuple[str, ItemRequest]]) -> list[Offer]:
         """An offer for each (campaign, item)."""
         now, version = self._clock.now_ms(), self._generator.index_version

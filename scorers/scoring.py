@@ -89,6 +89,13 @@ class Scorer:
         self._states.observe(signals)
         self.news = self._offers.observe(signals)
 
+    def prepare(self, campaigns: Sequence[str]) -> None:
+        """Find the candidates of campaigns that are new here: for those of all shards at once it costs far less."""
+        fresh = [campaign for campaign in campaigns if campaign not in self._offers]
+        if fresh:
+            with metrics.SCORE_SECONDS.labels("prepare").time():
+                self._offers.of(self._wanted(self._states.campaigns(fresh)))
+
     def score(self, campaigns: Sequence[str]) -> list[CampaignScores]:
         """Scores of those of the campaigns that the online store knows."""
         if not campaigns:
@@ -96,7 +103,7 @@ class Scorer:
         with metrics.SCORE_SECONDS.labels("states").time():
             states = self._states.campaigns(campaigns)
         with metrics.SCORE_SECONDS.labels("candidates").time():
-            wanted = [(state.campaign, request) for state in states for request in self._requests(state)]
+            wanted = self._wanted(states)
             offers = self._offers.of(wanted)
         with metrics.SCORE_SECONDS.labels("features").time():
             batch = self._batch(states, [campaign for campaign, _ in wanted], offers)
@@ -133,9 +140,13 @@ class Scorer:
         """The campaign is closed."""
         self._offers.forget(campaign)
 
-    def _requests(self, state: CampaignState) -> list[ItemRequest]:
-        adopted = tuple(keyword.text for keyword in state.keywords)
-        return [ItemRequest(product, state.seller, adopted) for product in self._states.products(state)]
+    def _wanted(self, states: Sequence[CampaignState]) -> list[tuple[str, ItemRequest]]:
+        """The campaigns' items for which candidates are wanted."""
+        return [
+            (state.campaign, ItemRequest(product, state.seller, tuple(keyword.text for keyword in state.keywords)))
+            for state in states
+            for product in self._states.products(state)
+        ]
 
     def _batch(self, states: list[CampaignState], campaign_of_offer: Sequence[str], offers: Sequence[Offer]) -> Batch:
         """The rows of all offers, with the vectors of everything that they name."""

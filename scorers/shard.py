@@ -145,6 +145,10 @@ class ScoringShard:
         """Whether one of them should be scored without waiting for more signals."""
         return self._waiting.greatest(self._now) >= WORTH_SCORING
 
+    def next_campaigns(self, now_ms: int) -> list[str]:
+        """Those that would be scored now, were there no further signals."""
+        return self._waiting.next(self._pace.campaigns, now_ms)
+
     def rescore_all(self, cause: str, now_ms: int, known: Sequence[str] = ()) -> None:
         """Score every open campaign again, and those of `known` that are ours and new: after the urgent ones."""
         for campaign in known:

@@ -55,13 +55,15 @@ class Waiting:
         if impact >= wait.greatest:
             wait.trigger, wait.greatest = signal, impact
 
+    def next(self, most: int, now_ms: int) -> list[str]:
+        """The most urgent ones of those worth scoring."""
+        urgencies = {campaign: wait.urgency(now_ms) for campaign, wait in self._waits.items()}
+        due = (campaign for campaign, urgency in urgencies.items() if urgency >= WORTH_SCORING)
+        return heapq.nlargest(most, due, key=lambda campaign: urgencies[campaign])
+
     def take(self, most: int, now_ms: int) -> dict[str, Wait]:
-        """The most urgent ones, which then wait no more."""
-        due = ((campaign, wait) for campaign, wait in self._waits.items() if wait.urgency(now_ms) >= WORTH_SCORING)
-        chosen = heapq.nlargest(most, due, key=lambda pair: pair[1].urgency(now_ms))
-        for campaign, _ in chosen:
-            del self._waits[campaign]
-        return dict(chosen)
+        """The same, which then wait no more."""
+        return {campaign: self._waits.pop(campaign) for campaign in self.next(most, now_ms)}
 
     def greatest(self, now_ms: int) -> float:
         """Urgency of the most urgent one; 0 when none waits."""

@@ -39,6 +39,10 @@ class ObservingScores(Protocol):
         """Signals of this turn, before any shard acts on them."""
         ...
 
+    def prepare(self, campaigns: Sequence[str]) -> None:
+        """Campaigns that the shards are about to score."""
+        ...
+
 
 def shards_of(settings: Settings) -> list[int]:
     """The shards that `scorer_shards` names.
@@ -139,6 +143,8 @@ class ScoringWorker:
         records = self._read()
         self._controls.poll()
         self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
+        now = self._clock.now_ms()
+        self._scorer.prepare([campaign for shard in self._shards for campaign in shard.next_campaigns(now)])
         for runner, shard in zip(self.runners, self._shards, strict=True):
             with metrics.BATCH_SECONDS.labels("scorer").time():
                 runner.step(_unread(records, runner))
