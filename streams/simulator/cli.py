@@ -18,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="A market that plays the producers,
 Folder = Annotated[Path, typer.Argument(help="The folder that `simulate history` wrote.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
 
-DAY_MS = 86_400_000
+DAY_MS, MINUTE_MS = 86_400_000, 60_000
 UNTIL_BEFORE_NOW_MS = 5_000
 
 
@@ -27,6 +27,13 @@ def history(
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     events: Annotated[int, typer.Option(min=1_000, help="About how many events.")] = 1_000_000,
     days: Annotated[float, typer.Option(min=0.05, help="How far back they go.")] = 10.0,
+    warm_up_minutes: Annotated[
+        float,
+        typer.Option(min=0, max=1_440, help="The last minutes hold, besides, as many events as a live run would."),
+    ] = 0.0,
+    warm_up_rate: Annotated[
+        float, typer.Option(min=1, help="Events a second in the warm-up, all topics together: the live run's --rate.")
+    ] = 1_000.0,
     seed: Annotated[int, typer.Option(min=0, help="The same seed and --until make the same market and history.")] = 1,
     products: Annotated[int, typer.Option(min=50, help="Items; ignored with --catalogue.")] = 2_400,
     campaigns: Annotated[int | None, typer.Option(min=1, help="400, or half the products if that is fewer.")] = None,
@@ -53,6 +60,11 @@ def history(
     from streams.simulator.states import write_states
     from streams.simulator.truth import write_truth
 
+    if warm_up_minutes * MINUTE_MS >= days * DAY_MS:
+        raise typer.BadParameter(
+            f"got {warm_up_minutes:g} minutes, as long as the history; take fewer, or more --days",
+            param_hint="--warm-up-minutes",
+        )
     settings = load()
     begun = time.perf_counter()
     end = until or time.time_ns() // 1_000_000 - UNTIL_BEFORE_NOW_MS
@@ -61,6 +73,7 @@ def history(
         start_ms=end - int(days * DAY_MS),
         until_ms=end,
         searches=max(1, events // 8),
+        warm_up_ms=int(warm_up_minutes * MINUTE_MS),
         products=products,
         campaigns=campaigns,
         keywords=keywords,
@@ -68,8 +81,11 @@ def history(
     with Progress(transient=True, disable=as_json) as bars:
         bar = bars.add_task("market", total=None)
         market = store.make(plan, catalogue, lambda step: bars.update(bar, description=f"market: {step}"))
-        market = with_searches(market, max(1, round(events / 1.01 / events_per_search(market))))
-        bars.update(bar, description="history", total=market.plan.searches, completed=0)
+        at_once = events_per_search(market)
+        warm_up = warm_up_rate * plan.warm_up_ms / 1_000 / at_once  # a live rate leaves second copies out
+        market = with_searches(market, max(1, round(events / 1.01 / at_once)), round(warm_up))
+        total = market.plan.searches + market.plan.warm_up_searches
+        bars.update(bar, description="history", total=total, completed=0)
         written = write_history(
             market, out, settings.late_horizon_ms, settings.currency, lambda searches: bars.advance(bar, searches)
         )
@@ -122,7 +138,7 @@ def live(
 
     settings = running()
     market = store.load(folder)
-    planned = parse_shock(shock, market) if shock else None
+    planned = parse_shock(shock, market, rate) if shock else None
     kafka.wait_ready(settings)
     stopped = threading.Event()
     for sign in (signal.SIGINT, signal.SIGTERM):

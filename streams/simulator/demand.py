@@ -55,11 +55,11 @@ class Demand:
             intensity[(at >= begins) & (at < ends), concept] *= factor
         return np.asarray(intensity)
 
-    def hourly(self, start_ms: int, until_ms: int) -> tuple[Ints, Floats]:
-        """Beginnings of the hours that cover [start, until); hours x concepts: intensity times the share covered."""
-        begins = np.arange(start_ms // HOUR_MS * HOUR_MS, until_ms, HOUR_MS)
-        covered = np.minimum(begins + HOUR_MS, until_ms) - np.maximum(begins, start_ms)
-        return begins, self.intensity(begins + HOUR_MS // 2) * (covered / HOUR_MS)[:, None]
+    def steps(self, start_ms: int, until_ms: int, step_ms: int) -> tuple[Ints, Floats]:
+        """Beginnings of the steps that cover [start, until); steps x concepts: intensity times the hours covered."""
+        begins = np.arange(start_ms // step_ms * step_ms, until_ms, step_ms)
+        covered = np.minimum(begins + step_ms, until_ms) - np.maximum(begins, start_ms)
+        return begins, self.intensity(begins + step_ms // 2) * (covered / HOUR_MS)[:, None]
 
 
 def make_demand(

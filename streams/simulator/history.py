@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from infra.settings import HOUR_MS
 from streams.events import EventName
 from streams.simulator.arrivals import Arrivals
 from streams.simulator.columns import Columns, Numbering, columns, take
 from streams.simulator.market import Market
 from streams.simulator.pages import Pages, search, show
+from streams.simulator.purchases import LIVE_HASTE
+from streams.simulator.schedule import schedule
 from streams.simulator.tables import Tables
 
 _SEARCHES_AT_ONCE = 40_000
@@ -80,22 +81,19 @@ def write_history(
 
 
 def happened(market: Market) -> Iterator[tuple[int, Pages]]:
-    """The history in pieces: (end of the piece in ms, its pages). Whole hours, in order of time."""
-    rng, plan = market.rng("history"), market.plan
-    begins, intensity = market.demand.hourly(plan.start_ms, plan.until_ms)
-    share = intensity.sum(axis=1)
-    per_hour = rng.multinomial(plan.searches, share / share.sum())
+    """The history in pieces: (end of the piece in ms, its pages). Whole slots of its schedule, in order of time."""
+    rng = market.rng("history")
+    slots = schedule(rng, market)
     times, concepts, waiting = [], [], 0
-    for hour, count in enumerate(per_hour.tolist()):
-        from_ms = max(int(begins[hour]), plan.start_ms)
-        to_ms = min(int(begins[hour]) + HOUR_MS, plan.until_ms)
-        asked = rng.multinomial(count, intensity[hour] / share[hour])
-        times.append(np.sort(rng.integers(from_ms, to_ms, count)))
+    for slot, count in enumerate(slots.searches.tolist()):
+        asked = rng.multinomial(count, slots.shares[slot])
+        times.append(np.sort(rng.integers(slots.begins[slot], slots.ends[slot], count)))
         concepts.append(rng.permutation(np.repeat(np.arange(len(asked)), asked)))
         waiting += count
-        if waiting >= _SEARCHES_AT_ONCE or hour == len(per_hour) - 1:
+        if waiting >= _SEARCHES_AT_ONCE or slot == len(slots) - 1:
             searches = search(rng, market, np.concatenate(times), np.concatenate(concepts))
-            yield to_ms, show(rng, market, searches)
+            warm = searches.time >= market.plan.warm_up_from_ms
+            yield int(slots.ends[slot]), show(rng, market, searches, np.where(warm, LIVE_HASTE, 1.0))
             times, concepts, waiting = [], [], 0
 
 

@@ -21,6 +21,7 @@ from streams.simulator.columns import Numbering, columns
 from streams.simulator.history import EVENT_NAMES
 from streams.simulator.market import Market
 from streams.simulator.pages import search, show
+from streams.simulator.purchases import LIVE_HASTE
 from streams.simulator.records import records
 from streams.simulator.sending import Sender
 from streams.simulator.shock import Shock
@@ -175,7 +176,7 @@ def run(
     duration_s: float,
     shock: Shock | None = None,
     bad_ratio: float = 0.0,
-    haste: float = 40.0,
+    haste: float = LIVE_HASTE,
     stop: Callable[[], bool] = lambda: False,
     progress: Callable[[Sent], None] | None = None,
 ) -> Sent:

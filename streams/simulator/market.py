@@ -36,11 +36,19 @@ class Plan:
     until_ms: int
     """History runs from start to until; campaigns and listings are laid around it."""
     searches: int
-    """About how many searches the history holds; sets the scale of demand."""
+    """About how many searches the days hold; sets the scale of demand."""
+    warm_up_ms: int = 0
+    """The history's last stretch, in which shoppers come at the rate of the live run that will follow."""
+    warm_up_searches: int = 0
+    """Searches of the warm-up, besides those of the days; they leave demand, budgets and truth as they are."""
     products: int = 2_400
     campaigns: int | None = None
     """None: MOST_CAMPAIGNS, or half the products where that is fewer."""
     keywords: int = 12_000
+
+    @property
+    def warm_up_from_ms(self) -> int:
+        return self.until_ms - self.warm_up_ms
 
 
 @dataclass(frozen=True)
@@ -69,7 +77,7 @@ class Market:
 
     @property
     def shoppers(self) -> int:
-        return max(2_000, int(_SHOPPERS_PER_SEARCH * self.plan.searches))
+        return max(2_000, int(_SHOPPERS_PER_SEARCH * (self.plan.searches + self.plan.warm_up_searches)))
 
     def taste(self, item: Ints, at: Ints) -> Floats:
         """How much each item is in fashion at each moment (steps of six hours), in log-odds of a click."""
@@ -132,9 +140,9 @@ def build(plan: Plan, catalogue: Catalogue | None = None, progress: Callable[[st
     )
 
 
-def with_searches(market: Market, searches: int) -> Market:
+def with_searches(market: Market, searches: int, warm_up_searches: int = 0) -> Market:
     """The same market with another volume of searches: all probabilities stay as they are."""
-    return replace(market, plan=replace(market.plan, searches=searches))
+    return replace(market, plan=replace(market.plan, searches=searches, warm_up_searches=warm_up_searches))
 
 
 def campaign_weight(market: Market, item: Ints, campaign: Ints, concept: Ints) -> Floats:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streams.simulator.auction import AD_POSITIONS
-from streams.simulator.catalogue import Ints
+from streams.simulator.catalogue import Floats, Ints
 from streams.simulator.examination import examination
 from streams.simulator.market import Market
 from streams.simulator.organic import PLACES
@@ -79,10 +79,10 @@ def search(rng: np.random.Generator, market: Market, time: Ints, concept: Ints) 
     return Searches(time, concept, market.keywords.typed(rng, concept), np.where(bot, machine, person), bot)
 
 
-def show(rng: np.random.Generator, market: Market, searches: Searches, purchase_haste: float = 1.0) -> Pages:
+def show(rng: np.random.Generator, market: Market, searches: Searches, haste: float | Floats = 1.0) -> Pages:
     """The pages that answer `searches`, and what the shoppers do with them.
 
-    `purchase_haste` divides the delay from click to purchase, for live runs that last minutes.
+    `haste`, one for all or one a search, divides the delay from click to purchase, for live runs that last minutes.
     """
     concept, at = searches.concept, searches.time
     rows = np.arange(len(searches))
@@ -123,7 +123,8 @@ def show(rng: np.random.Generator, market: Market, searches: Searches, purchase_
 
     p_purchase = market.p_purchase(clicks.item, concept[clicks.search]) * ~searches.bot[clicks.search]
     bought = np.flatnonzero(rng.random(len(clicked)) < p_purchase)
-    delay = (delays(rng, len(bought)) / purchase_haste).astype(np.int64) + 500
+    hasty = np.broadcast_to(haste, len(searches))[clicks.search[bought]]
+    delay = (delays(rng, len(bought)) / hasty).astype(np.int64) + 500
     quantity = 1 + np.minimum(rng.geometric(0.85, len(bought)) - 1, 5)
     purchases = Bought(clicks.search[bought], clicks.time[bought] + delay, clicks.item[bought], quantity)
     return Pages(searches, results, impressions, clicks, purchases)

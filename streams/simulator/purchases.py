@@ -15,6 +15,8 @@ _BASE, _MET, _SILENT, _CONTRADICTED, _BRAND_MET, _BRAND_CONTRADICTED = -1.3, 0.3
 _PRICE = 1.6
 MEDIAN_DELAY_MS, LONGEST_DELAY_MS = 12 * MINUTE_MS, 20 * 60 * MINUTE_MS
 _DELAY_SPREAD = 1.2
+LIVE_HASTE = 40.0
+"""How many times sooner purchases follow in the warm-up, and live unless asked otherwise: a short run sees them."""
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infra.failure import Failure
+from streams.simulator.history import events_per_search
 from streams.simulator.market import Market
 from streams.simulator.sellers import NEVER_MS
 from streams.simulator.truth import promoted_values
@@ -17,8 +18,12 @@ from streams.simulator.truth import promoted_values
 AUTO = "auto"
 """In place of a keyword: the one whose surge concerns the most campaigns that have not adopted it."""
 _FORM = re.compile(r"^(?P<keyword>.+):(?P<factor>\d+(\.\d+)?)x@(?P<at>\d+(\.\d+)?)s$")
-_SHARES_FOR_AUTO = (0.0012, 0.006)
+_SHARES_FOR_AUTO = (0.0012, 0.01)
 """Share of all searches that an automatic keyword has: enough to be noticed, room enough to grow."""
+_MEASURABLE_PER_S = 0.5
+"""So often is a keyword searched whose surge shows within seconds."""
+_SEVERAL = 3
+"""A keyword that shows so soon is preferred if it comes to so many campaigns."""
 _LIST = 20
 """Length of a campaign's list."""
 
@@ -34,37 +39,43 @@ class Shock:
     """Demand for a concept times `factor` from `at_s` seconds after the start on."""
 
     keyword: str
+    """The concept's text that is typed most."""
     concept: int
     factor: float
     at_s: float
 
 
-def parse_shock(text: str, market: Market) -> Shock:
-    """The shock that `KEYWORD:FACTORx@SECONDSs` means in this market. Raises `WrongShock`."""
+def parse_shock(text: str, market: Market, rate: float) -> Shock:
+    """The shock that `KEYWORD:FACTORx@SECONDSs` means in this market at `rate` events/s. Raises `WrongShock`."""
     found = _FORM.match(text.strip())
     if not found:
         raise WrongShock(f"--shock: got {text!r}; write KEYWORD:FACTORx@SECONDSs, e.g. 'rain boots:8x@60s'")
     factor, at_s = float(found["factor"]), float(found["at"])
     if found["keyword"] == AUTO:
-        concept = choose(market, factor)
-        return Shock(market.concepts.text[concept], concept, factor, at_s)
+        return _shock(market, choose(market, factor, rate), factor, at_s)
     keyword = found["keyword"].strip().lower()
     known = {written.lower(): place for place, written in reversed(list(enumerate(market.keywords.text)))}
     if keyword not in known:
         near = difflib.get_close_matches(keyword, known, n=3, cutoff=0.5) or market.keywords.text[:3]
         raise WrongShock(f"--shock: nobody types {keyword!r} in this market; near it: {', '.join(near)}; or {AUTO}")
-    concept = int(market.keywords.concept[known[keyword]])
-    return Shock(keyword, concept, factor, at_s)
+    return _shock(market, int(market.keywords.concept[known[keyword]]), factor, at_s)
 
 
-def choose(market: Market, factor: float) -> int:
+def _shock(market: Market, concept: int, factor: float, at_s: float) -> Shock:
+    return Shock(market.keywords.text[market.keywords.first[concept]], concept, factor, at_s)
+
+
+def choose(market: Market, factor: float, rate: float) -> int:
     """The concept that, with `factor` times the demand, truly comes into the list of the most campaigns.
 
-    It is searched neither seldom nor very often, and the campaigns that it comes to have not adopted it.
+    It is searched neither seldom nor very often, and the campaigns that it comes to have not adopted it. One that
+    `rate` events/s search every two seconds at least goes before all others, if it comes to several campaigns.
     """
     concepts, campaigns = market.concepts, market.campaigns
     low, high = _SHARES_FOR_AUTO
-    eligible = (concepts.shelf >= 0) & ~concepts.curious & (concepts.weight >= low) & (concepts.weight <= high)
+    intensity = market.demand.intensity(np.array([market.plan.until_ms]))[0]
+    share = intensity / intensity.sum()
+    eligible = (concepts.shelf >= 0) & ~concepts.curious & (share >= low) & (share <= high)
     running = (campaigns.ends == NEVER_MS) & ~campaigns.paused
     item, concept, campaign, value = promoted_values(market)
     adopted = {(owner, choice.concept) for owner, choices in enumerate(campaigns.choices) for choice in choices}
@@ -81,4 +92,5 @@ def choose(market: Market, factor: float) -> int:
         comes = eligible[asked] & (before >= _LIST) & (after < _LIST // 2)
         gained |= {(owner, rising) for rising in asked[comes].tolist() if (owner, rising) not in adopted}
     reached = np.bincount([rising for _, rising in gained], minlength=len(concepts))
-    return int(np.argmax(reached + eligible * concepts.weight))
+    soon = (share * rate / events_per_search(market) >= _MEASURABLE_PER_S) & (reached >= _SEVERAL)
+    return int(np.argmax(reached + len(campaigns) * soon + eligible * share))

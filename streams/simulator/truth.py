@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from infra.settings import DAY_MS
+from infra.settings import DAY_MS, HOUR_MS
 from streams.simulator.catalogue import Floats, Ints
 from streams.simulator.market import Market, campaign_weight
 from streams.simulator.relevance import RELEVANCE_FLOOR, fit
@@ -20,11 +20,11 @@ AHEAD_MS = 7 * DAY_MS
 
 
 class Forecast:
-    """The expected searches of each concept in the 7 days after any moment of the history."""
+    """The expected searches of each concept in the 7 days after any moment of the history, at the days' own rate."""
 
     def __init__(self, market: Market) -> None:
         start, until = market.plan.start_ms, market.plan.until_ms
-        self._begins, hourly = market.demand.hourly(start, until + AHEAD_MS)
+        self._begins, hourly = market.demand.steps(start, until + AHEAD_MS, HOUR_MS)
         history = self._begins < until
         self._total = np.concatenate([np.zeros((1, hourly.shape[1])), np.cumsum(hourly, axis=0)])
         self._total *= market.plan.searches / hourly[history].sum()

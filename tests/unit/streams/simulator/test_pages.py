@@ -95,7 +95,7 @@ def test_haste_brings_purchases_sooner(small_market: Market, rng: np.random.Gene
     at = np.full(4_000, small_market.plan.until_ms)
     concept = rng.choice(len(small_market.concepts), 4_000, p=small_market.concepts.weight)
     searches = search(rng, small_market, at, concept)
-    soon = show(rng, small_market, searches, purchase_haste=60)
+    soon = show(rng, small_market, searches, haste=60)
     assert np.median(soon.purchases.time - at[soon.purchases.search]) < 60_000
 
 
