@@ -270,6 +270,55 @@ def rebuild(
     typer.echo("forgotten; start the workers and they count again")
 
 
+@app.command(rich_help_panel=PANEL)
+def bench(
+    events: Annotated[int, typer.Option(min=1_000, help="Events that our pipeline drains.")] = 1_000_000,
+    hours: Annotated[float, typer.Option(min=0.1, help="Event time that they span.")] = 1.0,
+    plain_events: Annotated[int, typer.Option(min=100, help="Of these, for the plain Faust agent.")] = 20_000,
+    profile_events: Annotated[int, typer.Option(min=1_000, help="Of these, for the profile.")] = 200_000,
+    out: Annotated[Path, typer.Option(help="The report.")] = Path("reports/bench.json"),
+    as_json: AsJson = False,
+) -> None:
+    """Measure events to readable features: ours, a plain Faust agent's, and the limit. On servers of its own.
+
+    Exit code 1 when one of our features is not exact.
+
+    Example: keypulse bench --events 200000
+    """
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
+
+    from infra import log
+    from infra.settings import load
+    from streams.bench import report as reports
+    from streams.bench.run import Size, on_own_servers
+
+    log.setup("WARNING")
+    size = Size(events, hours, plain_events, profile_events)
+    with Progress(disable=as_json) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(step: str, done: int, of: int) -> None:
+            task = tasks.get(step)
+            if task is None:
+                task = tasks[step] = bar.add_task(step)
+            bar.update(task, completed=done, total=of or None)
+
+        report = on_own_servers(load(), size, show, lambda line: typer.echo(line, err=True))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_bytes(reports.to_json(report))
+    if as_json:
+        typer.echo(reports.to_json(report).decode(), nl=False)
+    else:
+        console = Console()
+        for table in reports.tables(report):
+            console.print(table)
+        typer.echo(f"wrote {out}")
+    exactness = report.results["keypulse"].exactness
+    if exactness is None or exactness.mismatches or not exactness.compared:
+        raise typer.Exit(1)
+
+
 @features_app.command("archive")
 def features_archive(
     once: Annotated[bool, typer.Option("--once", help="Stop where the log ends now.")] = False,
