@@ -35,7 +35,8 @@ class Keyword(msgspec.Struct, frozen=True, kw_only=True):
     sellers: list[str] = msgspec.field(default_factory=list)
     """Those who typed `text` in a campaign."""
     rivals: int = 0
-    """Distinct sellers who chose it in any form."""
+    """Distinct sellers with a keyword that matches it: the same canonical form, or, for phrase and broad match, words
+    that it holds."""
     first_searched_at: int = 0
     """ms; 0 when no shopper searched it."""
 
@@ -53,11 +54,13 @@ def may_show(keyword: Keyword, seller: str) -> bool:
 def keyword_table(searches: pl.DataFrame, campaigns: Iterable[CampaignState]) -> list[Keyword]:
     """The table of all keywords in `searches` (columns of `streams.events.Search`) and campaigns, by canonical form."""
     shoppers = {row["canonical"]: row for row in _searched(searches).iter_rows(named=True)}
+    campaigns = list(campaigns)
     sellers = _typed_by_sellers(campaigns)
+    canonicals = sorted((shoppers.keys() | sellers.keys()) - {EMPTY})
+    rivals = _rivals(campaigns, canonicals)
     return [
-        _keyword(canonical, shoppers.get(canonical), sellers.get(canonical, {}))
-        for canonical in sorted(shoppers.keys() | sellers.keys())
-        if canonical != EMPTY
+        _keyword(canonical, shoppers.get(canonical), sellers.get(canonical, {}), len(rivals[canonical]))
+        for canonical in canonicals
     ]
 
 
@@ -104,8 +107,27 @@ def _typed_by_sellers(campaigns: Iterable[CampaignState]) -> dict[str, dict[str,
     return typed
 
 
-def _keyword(canonical: str, searched: dict[str, Any] | None, typed: dict[str, dict[str, str]]) -> Keyword:
-    rivals = len({seller for sellers in typed.values() for seller in sellers})
+def _rivals(campaigns: Iterable[CampaignState], canonicals: Iterable[str]) -> dict[str, set[str]]:
+    """Canonical form -> sellers with a keyword that matches it."""
+    rivals: dict[str, set[str]] = {canonical: set() for canonical in canonicals}
+    holding: dict[str, set[str]] = {}
+    for canonical in rivals:
+        for word in canonical.split():
+            holding.setdefault(word, set()).add(canonical)
+    wide: dict[str, set[str]] = {}
+    for campaign in campaigns:
+        for keyword in campaign.keywords:
+            if (form := normal_form(keyword.text)) in rivals:
+                rivals[form].add(campaign.seller)
+                if keyword.match_type != "exact":
+                    wide.setdefault(form, set()).add(campaign.seller)
+    for form, sellers in wide.items():
+        for canonical in set.intersection(*(holding[word] for word in form.split())):
+            rivals[canonical] |= sellers
+    return rivals
+
+
+def _keyword(canonical: str, searched: dict[str, Any] | None, typed: dict[str, dict[str, str]], rivals: int) -> Keyword:
     if searched is None:
         text = min(typed, key=lambda form: (-len(typed[form]), form))
         categories = sorted(typed[text].values())

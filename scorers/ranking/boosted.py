@@ -28,19 +28,19 @@ _PARAMETERS: dict[str, Any] = {
     "objective": "binary:logistic",
     "eval_metric": "logloss",
     "tree_method": "hist",
-    "eta": 0.1,
-    "max_depth": 6,
-    "min_child_weight": 20,
+    "eta": 0.05,
+    "max_depth": 5,
+    "min_child_weight": 50,
     "subsample": 0.8,
-    "colsample_bytree": 0.6,
+    "colsample_bytree": 0.5,
     "lambda": 5.0,
     "max_cat_to_onehot": 4,
     "max_bin": 128,
     "nthread": THREADS,
     "seed": 7,
 }
-_MOST_ROUNDS = 300
-_PATIENCE = 20
+_MOST_ROUNDS = 400
+_PATIENCE = 30
 
 
 class CannotLearn(Failure):

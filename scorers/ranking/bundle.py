@@ -22,7 +22,7 @@ from infra.settings import Settings
 from scorers.checksums import sha256
 from scorers.keywords.table import Keyword, read_table
 from scorers.ranking.boosted import Boosted
-from scorers.ranking.features import REFERENCE_POSITION, feature_names, feature_types
+from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types
 from scorers.retrieval.encoders import OnnxEncoder
 
 FORMAT = 1
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """Of the vectors, shortest first."""
     features: list[str]
     feature_types: list[str]
-    vocabulary: dict[str, list[str]]
+    vocabulary: Vocabulary
     smoothing: dict[str, float]
     reference_position: float = REFERENCE_POSITION
     trained_until: int

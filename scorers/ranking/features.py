@@ -5,9 +5,10 @@ Nulls stay NaN and categories stay codes: XGBoost takes both natively.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,12 +16,21 @@ from feature_repo.derived import derive, derived_names
 from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, WINDOW_LENGTHS_MS, Settings
 from scorers.keywords.table import Keyword
+from scorers.ranking.wording import attributes_of, lacking
 from streams.messages import CampaignState, ProductState
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Vocabulary = Mapping[str, Sequence[str]]
-"""Values of each categorical feature; a value's code is its place. One that is not listed is missing."""
+
+
+class Vocabulary(msgspec.Struct, frozen=True):
+    """What is read off a catalogue. A categorical value's code is its place; one that is not listed is missing."""
+
+    condition: list[str]
+    category: list[str]
+    attributes: dict[str, list[str]]
+    """Word -> attributes (`scorers.ranking.wording`)."""
+
 
 CATEGORICAL = ("condition", "category")
 REFERENCE_POSITION = 1.0
@@ -36,10 +46,13 @@ _COUNTED = {
 }
 """What is counted for each kind; units and revenue move with purchases."""
 _CATEGORY_RATES = ("ctr", "conversion")
+_PRICES = ("price_to_keyword", "price_to_category")
 _PLAIN = (
     "dense",
     "lexical",
     "keyword_words",
+    "missing_words",
+    "contradicted_words",
     "price",
     "shipping",
     "live_items",
@@ -100,6 +113,10 @@ class Facts:
     lexical: Floats
     keyword_words: Floats
     """Words of the canonical form."""
+    missing_words: Floats
+    """Those of them that the product does not say."""
+    contradicted_words: Floats
+    """Those of these for which it says something else."""
     price: Floats
     """Minor units, and so is shipping."""
     shipping: Floats
@@ -132,7 +149,7 @@ def feature_names(windows: Sequence[str]) -> tuple[str, ...]:
     names = derived_names(ranker_windows(windows))
     of_kinds = [f"{kind}_{names[column]}" for kind in _COUNTED for column in _columns(kind, names)]
     rates = [f"category_{names[column]}" for column in _category_columns(names)]
-    return (*of_kinds, *rates, *_PLAIN, *CATEGORICAL)
+    return (*of_kinds, *rates, *_PRICES, *_PLAIN, *CATEGORICAL)
 
 
 def feature_types(windows: Sequence[str]) -> list[str]:
@@ -154,6 +171,7 @@ def matrix(sums: Sums, facts: Facts, settings: Settings) -> NDArray[np.float32]:
             derived[facts.promoted == 0] = np.nan
         blocks.append(derived)
     blocks.append(derive(category, category, used, settings)[:, _category_columns(names)])
+    blocks.append(np.column_stack([_price_ratio(facts.price, one) for one in (sums.keyword, sums.category)]))
     blocks.append(np.column_stack([getattr(facts, name) for name in (*_PLAIN, *CATEGORICAL)]))
     return np.hstack(blocks).astype(np.float32)
 
@@ -169,11 +187,15 @@ def serving_rows(inputs: PairInputs, vocabulary: Vocabulary) -> tuple[Sums, Fact
         campaign=inputs.campaign_sums[campaign],
         category=inputs.category_sums[product],
     )
+    canonicals = [one.canonical for one in inputs.keywords]
+    lacked = lacking(inputs.products, canonicals, product, keyword, vocabulary.attributes)
     columns = product_columns(inputs.products, vocabulary)
     facts = Facts(
         dense=inputs.dense,
         lexical=inputs.lexical,
-        keyword_words=words([one.canonical for one in inputs.keywords])[keyword],
+        keyword_words=words(canonicals)[keyword],
+        missing_words=lacked[:, 0],
+        contradicted_words=lacked[:, 1],
         price=columns["price"][product],
         shipping=columns["shipping"][product],
         live_items=inputs.live_items[product],
@@ -197,14 +219,18 @@ def product_columns(products: Sequence[ProductState], vocabulary: Vocabulary) ->
         }.items()
     }
     for name in CATEGORICAL:
-        codes = {value: float(code) for code, value in enumerate(vocabulary[name])}
+        codes = {value: float(code) for code, value in enumerate(getattr(vocabulary, name))}
         columns[name] = np.array([codes.get(getattr(product, name), np.nan) for product in products], np.float64)
     return columns
 
 
-def vocabulary_of(products: Sequence[ProductState]) -> dict[str, list[str]]:
-    """The values of the categorical features that occur, in alphabetical order."""
-    return {name: sorted({getattr(product, name) for product in products}) for name in CATEGORICAL}
+def vocabulary_of(products: Sequence[ProductState]) -> Vocabulary:
+    """The vocabulary of a catalogue."""
+    return Vocabulary(
+        condition=sorted({product.condition for product in products}),
+        category=sorted({product.category for product in products}),
+        attributes=attributes_of(products),
+    )
 
 
 def usual_bid(campaign: CampaignState) -> float:
@@ -216,6 +242,14 @@ def usual_bid(campaign: CampaignState) -> float:
 def words(canonicals: Sequence[str]) -> Floats:
     """Number of words of each canonical form."""
     return np.array([canonical.count(" ") + 1 for canonical in canonicals], np.float64)
+
+
+def _price_ratio(price: Floats, sums: Floats) -> Floats:
+    """log(price / mean price of what was bought in the longest window); NaN when nothing was, or the price is 0."""
+    units, revenue = (sums[:, METRICS.index(metric) - len(METRICS)] for metric in ("units", "revenue"))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.log(price * units / revenue)
+    return np.where(np.isfinite(ratio), ratio, np.nan)
 
 
 def _columns(kind: str, names: Sequence[str]) -> list[int]:

@@ -19,6 +19,7 @@ from infra.settings import Settings
 from scorers.history import History, attributed
 from scorers.ranking.boosted import Examples
 from scorers.ranking.features import Facts, Sums, Vocabulary, product_columns, usual_bid, words
+from scorers.ranking.wording import lacking
 from scorers.retrieval.matching import Matcher
 from streams.messages import ProductState
 
@@ -99,9 +100,14 @@ def facts_of(
     frame: pl.DataFrame, history: History, matcher: Matcher, vocabulary: Vocabulary, live_items: Mapping[str, int]
 ) -> Facts:
     """What else is known of the rows, as `scorers.ranking.features.serving_rows` knows it when serving."""
-    products = history.products
+    products, canonicals = history.products, frame.get_column("canonical").to_list()
     number = {product.item: row for row, product in enumerate(products)}
     product_of = np.array([number.get(item, len(products)) for item in frame.get_column("item")], np.int64)
+    known = product_of < len(products)
+    forms = {canonical: row for row, canonical in enumerate(dict.fromkeys(canonicals))}
+    keyword_of = np.array([forms[canonical] for canonical in canonicals], np.int64)
+    lacked = lacking(products, list(forms), product_of * known, keyword_of, vocabulary.attributes)
+    lacked[~known] = np.nan
     columns = {name: np.append(column, np.nan) for name, column in product_columns(products, vocabulary).items()}
     campaigns = {campaign.campaign: campaign for campaign in history.campaigns}
     rates = {name: campaign.ad_rate for name, campaign in campaigns.items()}
@@ -112,7 +118,9 @@ def facts_of(
     return Facts(
         dense=similarity[:, 0],
         lexical=similarity[:, 1],
-        keyword_words=words(frame.get_column("canonical").to_list()),
+        keyword_words=words(canonicals),
+        missing_words=lacked[:, 0],
+        contradicted_words=lacked[:, 1],
         price=columns["price"][product_of],
         shipping=columns["shipping"][product_of],
         live_items=np.array(live, np.float64),

@@ -33,9 +33,9 @@ from scorers.steps import Steps
 from scorers.training.dataset import examples, facts_of, hide_pairs, join_vectors, label_rows
 from streams.messages import ProductState
 
-HOLDOUT = 0.4
+HOLDOUT = 0.3
 """Share of the history's time that training does not see."""
-_WARM_UP = 0.2
+_WARM_UP = 0.1
 """Share of the history's time at its start whose rows are not learnt from: their windows are not yet full."""
 _VALIDATION = 0.2
 """Share of the rows, the latest, that decide when to stop."""
