@@ -146,7 +146,7 @@ def fit(
         evals=[(train, "training"), (judge, "validation")],
         evals_result=losses,
         verbose_eval=False,
-        callbacks=[_Told(progress), xgboost.callback.EarlyStopping(_PATIENCE, save_best=True)],
+        callbacks=[_Told(progress), xgboost.callback.EarlyStopping(rounds=_PATIENCE, save_best=True)],
     )
     curve = Curve(losses["training"]["logloss"], losses["validation"]["logloss"], int(booster.best_iteration))
     return booster, curve

@@ -10,7 +10,7 @@ from infra.settings import Settings
 from scorers.history import History
 from scorers.keywords.embedded import embedded_keywords, keyword_folder
 from scorers.retrieval.encoders import OnnxEncoder
-from scorers.retrieval.export import encoder_folder, ensure_export
+from scorers.retrieval.export import ensure_export
 from scorers.retrieval.index import KeywordIndex
 from scorers.steps import Steps
 
@@ -29,15 +29,6 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
     index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
     with steps.step("keywords into Milvus") as advance:
         return index.build(table.keywords, table.vectors, advance)
-
-
-def open_index(settings: Settings, clock: Clock) -> KeywordIndex:
-    """The index as it is, with the exported encoder: for whoever adds keywords to it.
-
-    Raises:
-        EncoderError: there is no export yet.
-    """
-    return KeywordIndex(milvus.connect(settings), settings, OnnxEncoder(encoder_folder(settings)), clock)
 
 
 def build_command(history: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -73,6 +74,14 @@ def test_text_of_two_sellers_or_of_a_shopper_may_be_shown(table: dict[str, Keywo
     assert table["green welli"].text == "green wellies"
     assert may_show(table["green welli"], "z")
     assert may_show(table["boot rain"], "z")
+
+
+def test_rivals_are_sellers_whose_keywords_match() -> None:
+    wide = campaign("w")
+    wide = msgspec.structs.replace(wide, keywords=[CampaignKeyword(text="boots", match_type="broad")])
+    exact = [campaign("a", "boots"), campaign("b", "red boots"), campaign("c", "boots red")]
+    rivals = {row.canonical: row.rivals for row in keyword_table(_empty(), [wide, *exact])}
+    assert rivals == {"boot": 2, "boot red": 3}
 
 
 def test_the_table_survives_parquet(table: dict[str, Keyword], tmp_path: Path) -> None:

@@ -1,0 +1,336 @@
+"""Features of pairs, the trees, their contributions, and the bundle that carries them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+from numpy.typing import NDArray
+
+from feature_repo.vectors import METRICS, sum_names
+from infra.settings import Settings, load
+from scorers.history import History
+from scorers.keywords.table import Keyword
+from scorers.ranking import bundle
+from scorers.ranking.boosted import Boosted, CannotLearn, Examples, fit
+from scorers.ranking.explanation import top_contributions
+from scorers.ranking.features import (
+    PairInputs,
+    Sums,
+    Vocabulary,
+    feature_names,
+    feature_types,
+    matrix,
+    ranker_windows,
+    serving_rows,
+    vocabulary_of,
+)
+from scorers.ranking.wording import attributes_of, lacks, statement
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.matching import Matcher
+from scorers.training.dataset import facts_of, hide_pairs
+from streams.messages import CampaignKeyword, CampaignState, ProductState
+from tests.unit.scorers.letters import LetterEncoder
+
+NOW = 1_700_000_000_000
+SETTINGS = load()
+WIDTH = len(sum_names(SETTINGS.windows))
+BOOTS = ProductState(
+    schema_version=1,
+    item="i1",
+    seller="s",
+    title="Acme rain boots",
+    category="boots",
+    price=5_000,
+    brand="Acme",
+    specification={"Size": "size M", "Color": "red"},
+    updated_at=NOW,
+)
+LAMP = ProductState(
+    schema_version=1, item="i2", seller="s", title="Zeta desk lamp size XL", category="lamps", brand="Zeta",
+    condition="used", specification={"Size": "size XL", "Color": "blue"}, updated_at=NOW,
+)  # fmt: skip
+CAMPAIGN = CampaignState(
+    schema_version=1,
+    campaign="c1",
+    seller="s",
+    items=["i1", "i2"],
+    keywords=[CampaignKeyword(text="rain boots", bid=40), CampaignKeyword(text="boots", bid=60)],
+    ad_rate=0.1,
+    starts_at=NOW,
+    updated_at=NOW,
+)
+KEYWORDS = [Keyword(canonical=form, text=form, shoppers=9) for form in ("boot rain", "desk lamp", "boot size xl")]
+
+
+def random_sums(rows: int, seed: int) -> NDArray[np.float64]:
+    """Vectors whose longer windows hold what the shorter ones do."""
+    counts = np.random.default_rng(seed).poisson(2.0, (rows, WIDTH // len(METRICS), len(METRICS)))
+    return counts.cumsum(axis=1).reshape(rows, WIDTH).astype(np.float64)
+
+
+def column(features: NDArray[np.float32], name: str) -> NDArray[np.float32]:
+    return features[:, feature_names(SETTINGS.windows).index(name)]
+
+
+def inputs() -> PairInputs:
+    catalogue = KeywordCatalogue(KEYWORDS, LetterEncoder().encode([one.text for one in KEYWORDS]))
+    matcher = Matcher(LetterEncoder(), catalogue)
+    texts = matcher.read([BOOTS, LAMP])
+    matches = np.array([matcher.matches(text, [one.canonical for one in KEYWORDS]) for text in texts]).reshape(6, 2)
+    return PairInputs(
+        campaigns=[CAMPAIGN],
+        products=[BOOTS, LAMP],
+        keywords=KEYWORDS,
+        campaign_of=np.zeros(6, np.int64),
+        product_of=np.repeat([0, 1], 3),
+        keyword_of=np.tile([0, 1, 2], 2),
+        campaign_sums=random_sums(1, 1),
+        item_sums=random_sums(2, 2),
+        category_sums=random_sums(2, 3) * 50,
+        keyword_sums=random_sums(3, 4),
+        pair_sums=random_sums(6, 5),
+        dense=matches[:, 0],
+        lexical=matches[:, 1],
+        live_items=np.array([7.0, 3.0]),
+    )
+
+
+# --- features ----------------------------------------------------------------------------------------------------
+
+
+def test_names_types_and_columns_agree() -> None:
+    features = matrix(*serving_rows(inputs(), vocabulary_of([BOOTS, LAMP])), SETTINGS)
+    names = feature_names(SETTINGS.windows)
+    assert features.shape == (6, len(names))
+    assert len(set(names)) == len(names)
+    assert [name for name, kind in zip(names, feature_types(SETTINGS.windows), strict=True) if kind == "c"] == [
+        "condition",
+        "category",
+    ]
+    assert column(features, "price").tolist()[:3] == [5_000] * 3
+    assert np.isnan(column(features, "price")[3:]).all()
+    assert column(features, "bid").tolist() == [50] * 6
+    assert column(features, "position").tolist() == [1] * 6
+    assert column(features, "live_items").tolist() == [7] * 3 + [3] * 3
+
+
+def test_short_windows_are_left_to_the_forecast() -> None:
+    assert ranker_windows(("10m", "1h", "24h", "7d")) == ("24h", "7d")
+    assert ranker_windows(("10m", "1h")) == ("10m", "1h")
+    assert len(feature_names(("24h", "7d"))) == len(feature_names(("10m", "24h", "7d")))
+
+
+def test_training_and_serving_compute_the_same_features(tmp_path: Path) -> None:
+    """The same six rows by the path of training and by that of serving: equal to the bit."""
+    served = inputs()
+    vocabulary = vocabulary_of(served.products)
+    sums, facts = serving_rows(served, vocabulary)
+    for name, states in (("products", served.products), ("campaigns", served.campaigns)):
+        (tmp_path / f"{name}.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, states)))
+    frame = pl.DataFrame(
+        {
+            "item": [served.products[row].item for row in served.product_of],
+            "category": [served.products[row].category for row in served.product_of],
+            "campaign": ["c1"] * 6,
+            "canonical": [KEYWORDS[row].canonical for row in served.keyword_of],
+            "position": [1] * 6,
+        }
+    )
+    catalogue = KeywordCatalogue(KEYWORDS, LetterEncoder().encode([one.text for one in KEYWORDS]))
+    learnt = facts_of(
+        frame, History(tmp_path), Matcher(LetterEncoder(), catalogue), vocabulary, {"boots": 7, "lamps": 3}
+    )
+    np.testing.assert_array_equal(matrix(sums, learnt, SETTINGS), matrix(sums, facts, SETTINGS))
+
+
+def test_an_organic_row_has_no_campaign() -> None:
+    sums, facts = serving_rows(inputs(), vocabulary_of([BOOTS, LAMP]))
+    organic = matrix(sums, dataclasses.replace(facts, promoted=np.zeros(6)), SETTINGS)
+    names = feature_names(SETTINGS.windows)
+    of_campaign = [at for at, name in enumerate(names) if name.startswith("campaign_")]
+    assert np.isnan(organic[:, of_campaign]).all()
+    assert not np.isnan(matrix(sums, facts, SETTINGS)[:, of_campaign]).any()
+
+
+def test_hidden_pairs_look_like_pairs_that_nobody_saw() -> None:
+    rows = 2_000
+    sums = Sums(*(random_sums(rows, seed) + 1 for seed in range(5)))
+    hidden = hide_pairs(sums)
+    none = ~hidden.pair.any(axis=1)
+    assert 0.25 < none.mean() < 0.35
+    np.testing.assert_array_equal(hidden.pair[~none], sums.pair[~none])
+    np.testing.assert_array_equal(hidden.keyword, sums.keyword)
+
+
+def test_prices_are_compared_with_what_is_bought() -> None:
+    served = inputs()
+    sums, facts = serving_rows(served, vocabulary_of(served.products))
+    sums.keyword[:, METRICS.index("units") - len(METRICS)] = 4
+    sums.keyword[:, METRICS.index("revenue") - len(METRICS)] = [40_000, 20_000, 0] * 2
+    ratios = column(matrix(sums, facts, SETTINGS), "price_to_keyword")
+    np.testing.assert_allclose(ratios[:2], [np.log(0.5), 0.0], atol=1e-6)
+    assert np.isnan(ratios[2:]).all()
+
+
+@pytest.mark.parametrize(
+    ("canonical", "missing", "contradicted"),
+    [
+        ("boot rain", 0, 0),
+        ("boot m size", 0, 0),
+        ("boot waterproof", 1, 0),
+        ("blue boot xl", 2, 2),
+        ("boot zeta", 1, 1),
+    ],
+)
+def test_silent_is_not_contradicted(canonical: str, missing: int, contradicted: int) -> None:
+    attributes = attributes_of([BOOTS, LAMP])
+    assert lacks(statement(BOOTS), canonical, attributes) == (missing, contradicted)
+
+
+# --- trees -------------------------------------------------------------------------------------------------------
+
+
+def examples(rows: int, seed: int) -> Examples:
+    """Clicks that depend on `dense` and `position` alone."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(rows, len(feature_names(SETTINGS.windows)))).astype(np.float32)
+    names = feature_names(SETTINGS.windows)
+    for name in ("condition", "category"):
+        features[:, names.index(name)] = rng.integers(0, 3, rows)
+    odds = 2 * features[:, names.index("dense")] - features[:, names.index("position")] - 1
+    return Examples(features, rng.random(rows) < 1 / (1 + np.exp(-odds)), np.ones(rows, np.float32))
+
+
+@pytest.fixture(scope="module")
+def models() -> Boosted:
+    names, types = feature_names(SETTINGS.windows), feature_types(SETTINGS.windows)
+    made = {
+        target: fit(target, examples(6_000, 1), examples(2_000, 2), names, types) for target in ("click", "purchase")
+    }
+    assert made["click"][1].best_round == int(np.argmin(made["click"][1].validation))
+    return Boosted({target: booster for target, (booster, _) in made.items()})
+
+
+def test_the_trees_learn_what_there_is_to_learn(models: Boosted) -> None:
+    unseen = examples(2_000, 3)
+    p_click, p_purchase = models.predict(unseen.matrix)
+    assert ((p_click > 0) & (p_click < 1)).all()
+    assert p_click[unseen.labels].mean() > p_click[~unseen.labels].mean() + 0.25
+    assert abs(p_click.mean() - unseen.labels.mean()) < 0.03
+    assert len(p_purchase) == 2_000
+    assert [len(one) for one in models.predict(unseen.matrix[:0])] == [0, 0]
+
+
+def test_missing_numbers_and_unknown_categories_are_taken(models: Boosted) -> None:
+    p_click, _ = models.predict(np.full((1, len(models.feature_names)), np.nan, np.float32))
+    assert 0 < p_click[0] < 1
+
+
+def test_one_class_only_is_refused() -> None:
+    good, names, types = examples(200, 1), feature_names(SETTINGS.windows), feature_types(SETTINGS.windows)
+    bad = Examples(good.matrix, np.zeros(200, np.bool_), good.weights)
+    with pytest.raises(CannotLearn, match="click: the 200 validation rows are not of both classes"):
+        fit("click", good, bad, names, types)
+
+
+def test_contributions_name_what_matters_and_add_up(models: Boosted) -> None:
+    unseen = examples(300, 4)
+    exact = models.contributions(unseen.matrix, exact=True)
+    p_click, _ = models.predict(unseen.matrix)
+    bias = np.log(p_click / (1 - p_click)) - exact.sum(axis=1)
+    np.testing.assert_allclose(bias, bias[0], atol=1e-3)
+    top = top_contributions(models, unseen.matrix[:20], feature_names(SETTINGS.windows))
+    assert all({"dense", "position"} <= {one.feature for one in row} for row in top)
+    assert all(abs(row[0].contribution) >= abs(row[-1].contribution) for row in top)
+    blank = np.full((1, unseen.matrix.shape[1]), np.nan, np.float32)
+    assert all(one.value is None for one in top_contributions(models, blank, feature_names(SETTINGS.windows))[0])
+
+
+# --- the bundle --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(models: Boosted, tmp_path: Path) -> Path:
+    def fill(target: Path) -> None:
+        models.save(target)
+        (target / "encoder").mkdir()
+        (target / "encoder" / "encoder.json").write_text("{}")
+
+    bundle.write(tmp_path / "bundle", manifest(SETTINGS), fill)
+    return tmp_path / "bundle"
+
+
+def manifest(settings: Settings) -> bundle.Manifest:
+    return bundle.Manifest(
+        model_version="",
+        created_at=NOW,
+        windows=list(settings.windows),
+        features=list(feature_names(settings.windows)),
+        feature_types=feature_types(settings.windows),
+        vocabulary=Vocabulary(["new"], ["boots"], {"red": ["Color"]}),
+        smoothing={name: getattr(settings, name) for name in bundle.SMOOTHING},
+        trained_until=NOW,
+        history_days=10.0,
+        encoder="letters",
+        metrics={"click_rows": 1.0},
+        files={},
+    )
+
+
+def test_a_bundle_survives_the_disk(folder: Path, models: Boosted) -> None:
+    loaded = bundle.load(folder, SETTINGS)
+    unseen = examples(100, 5).matrix
+    np.testing.assert_array_equal(loaded.models.predict(unseen)[0], models.predict(unseen)[0])
+    assert loaded.manifest.model_version.startswith("xgb-")
+    assert loaded.manifest.vocabulary.attributes == {"red": ["Color"]}
+    assert {"click.ubj", "purchase.ubj", "encoder/encoder.json"} == set(loaded.manifest.files)
+
+
+def test_the_version_follows_from_the_content(folder: Path, models: Boosted, tmp_path: Path) -> None:
+    again = bundle.write(
+        tmp_path / "again", msgspec.structs.replace(manifest(SETTINGS), created_at=NOW + 1), models.save
+    )
+    twice = bundle.write(tmp_path / "again", manifest(SETTINGS), models.save)
+    assert again.model_version == twice.model_version
+    assert again.model_version != bundle.read_manifest(folder).model_version
+    assert (tmp_path / "again.previous").is_dir()
+
+
+def test_a_bundle_that_does_not_match_is_refused(folder: Path) -> None:
+    with pytest.raises(bundle.BundleRefused, match=r"setting windows: 1h,24h, the bundle was trained on 10m,1h,24h,7d"):
+        bundle.load(folder, load(windows="1h,24h"))
+    with pytest.raises(bundle.BundleRefused, match="setting smoothing_clicks: 33"):
+        bundle.load(folder, load(smoothing_clicks=33))
+
+
+@pytest.mark.parametrize("name", ["click.ubj", "encoder/encoder.json"])
+def test_a_changed_or_missing_file_is_refused(folder: Path, name: str) -> None:
+    path = folder / name
+    path.write_bytes(path.read_bytes() + b" ")
+    with pytest.raises(bundle.BundleRefused, match=f"{name}: checksum"):
+        bundle.load(folder, SETTINGS)
+    path.unlink()
+    with pytest.raises(bundle.BundleRefused, match=f"{name} is missing"):
+        bundle.load(folder, SETTINGS)
+
+
+def test_another_order_of_features_is_refused(folder: Path) -> None:
+    path = folder / "manifest.json"
+    found = bundle.read_manifest(folder)
+    swapped = [found.features[1], found.features[0], *found.features[2:]]
+    path.write_bytes(msgspec.json.encode(msgspec.structs.replace(found, features=swapped)))
+    with pytest.raises(bundle.BundleRefused, match=f"features differ from this release's .first: {swapped[0]}"):
+        bundle.load(folder, SETTINGS)
+
+
+def test_no_bundle_and_no_manifest_say_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(bundle.BundleRefused, match="keypulse train ranker"):
+        bundle.load(tmp_path / "nothing", SETTINGS)
+    (tmp_path / "manifest.json").write_text('{"format": "new"}')
+    with pytest.raises(bundle.BundleRefused, match="cannot be read"):
+        bundle.load(tmp_path, SETTINGS)

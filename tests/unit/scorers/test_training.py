@@ -1,0 +1,255 @@
+"""From history to a bundle to its judgement, on a small market; and the parts of that way."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import polars as pl
+import pytest
+
+from feature_repo.archive import FeatureArchive
+from feature_repo.memory import MemoryStore
+from infra.clock import ManualClock
+from infra.settings import DAY_MS, HOUR_MS, Settings, load
+from scorers.evaluation.evaluate import NothingToJudge, evaluate
+from scorers.evaluation.gains import Gains
+from scorers.evaluation.heldout import Leak, check_nothing_leaked, held_out, held_out_campaigns
+from scorers.evaluation.measures import ndcg, reciprocal_rank
+from scorers.history import History, attributed, pair_counts
+from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
+from scorers.ranking import bundle
+from scorers.ranking.boosted import CannotLearn
+from scorers.steps import silent
+from scorers.training.dataset import join_vectors, label_rows
+from scorers.training.ranker import train
+from streams.attribution import Attribution, Click, Purchase
+from streams.backfill import SOURCE, Backfill
+from streams.exactly_once import MemoryCheckpoints
+from streams.history import BadHistory
+from streams.simulator.states import write_states
+from streams.simulator.truth import write_truth
+from tests.market import UNTIL_MS, make_market, make_past
+from tests.unit.scorers.letters import LetterEncoder
+
+
+@pytest.fixture(scope="module")
+def market(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A history folder of 6 days, with states and truth."""
+    folder = tmp_path_factory.mktemp("market") / "history"
+    made = make_market(11, events=200_000, days=6.0, products=700, campaigns=240, keywords=2_500)
+    make_past(made, folder)
+    write_states(made, folder)
+    write_truth(made, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings(market: Path) -> Settings:
+    """With the market's features archived."""
+    made = load(
+        home=market.parent / "home", bundle_path=market.parent / "home" / "bundle", attribution_window_ms=6 * HOUR_MS
+    )
+    archive = FeatureArchive(made.feature_log_path, SOURCE)
+    Backfill(made, MemoryCheckpoints(), MemoryStore(made), archive).run(market)
+    return made
+
+
+@pytest.fixture(scope="module")
+def trained(market: Path, settings: Settings) -> bundle.Manifest:
+    return train(market, settings, ManualClock(UNTIL_MS), silent(), market.parent / "reports")
+
+
+# --- history -----------------------------------------------------------------------------------------------------
+
+
+def events(rows: list[tuple[Any, ...]], *columns: str) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=list(columns), orient="row")
+
+
+def test_attribution_equals_that_of_the_streams() -> None:
+    rng = random.Random(5)
+    window = 50
+    clicks = [(f"c{n}", rng.randrange(200), f"u{rng.randrange(3)}", f"i{rng.randrange(2)}") for n in range(120)]
+    buys = [(f"p{n}", rng.randrange(200), f"u{rng.randrange(3)}", f"i{rng.randrange(2)}") for n in range(40)]
+    live = Attribution(window)
+    for name, time, shopper, item in clicks:
+        live.add_click((shopper, item), Click(time, name, "k", None))
+    expected = []
+    for name, time, shopper, item in buys:
+        click = live.add_purchase((shopper, item), Purchase(time, name, 1, 1))
+        expected += [(click.event_id, time)] if click else []
+    columns = ("event_id", "event_time", "shopper", "item")
+    found = attributed(events(clicks, *columns), events(buys, *columns), window)
+    assert sorted(found.select("event_id", "purchased_at").iter_rows()) == sorted(expected)
+
+
+def test_pairs_are_counted_with_and_without_purchases() -> None:
+    clicks = events([("i1", "boot"), ("i1", "boot"), ("i2", "lamp")], "item", "canonical")
+    assert pair_counts(clicks, clicks.head(1)).rows() == [("i1", "boot", 2, 1), ("i2", "lamp", 1, 0)]
+
+
+def test_a_history_gives_each_event_once(market: Path) -> None:
+    history = History(market)
+    assert len(pl.read_parquet(market / "click.parquet")) > len(history.clicks)
+    assert history.clicks.get_column("event_id").is_unique().all()
+    assert 5.5 < history.days < 6.5
+
+
+def test_an_unusable_history_says_what_is_wrong(tmp_path: Path) -> None:
+    with pytest.raises(BadHistory, match=r"impression\.parquet is missing"):
+        _ = History(tmp_path).impressions
+    (tmp_path / "click.parquet").write_text("not parquet")
+    with pytest.raises(BadHistory, match=r"click\.parquet is not a Parquet file"):
+        _ = History(tmp_path).clicks
+    pl.DataFrame({"event_id": ["a"]}).write_parquet(tmp_path / "purchase.parquet")
+    with pytest.raises(BadHistory, match="column event_time is missing"):
+        _ = History(tmp_path).purchases
+    (tmp_path / "products.jsonl").write_text('{"item": 3}')
+    with pytest.raises(BadHistory, match=r"products\.jsonl, line 1"):
+        _ = History(tmp_path).products
+
+
+def test_embedded_keywords_are_kept_until_the_history_changes(market: Path, tmp_path: Path) -> None:
+    told: list[tuple[int, int]] = []
+    first = embedded_keywords(History(market), LetterEncoder(), tmp_path, lambda *done: told.append(done))
+    assert told[-1][0] == told[-1][1] == len(first.keywords)
+    again = embedded_keywords(History(market), LetterEncoder(), tmp_path, lambda *done: pytest.fail("embedded again"))
+    assert again.keywords == first.keywords
+    np.testing.assert_array_equal(again.vectors, first.vectors)
+    other = LetterEncoder()
+    other.name = "another"
+    embedded_keywords(History(market), other, tmp_path, lambda *done: told.append(done))
+    assert len(told) == 2
+
+
+# --- rows to learn from ------------------------------------------------------------------------------------------
+
+
+def test_labels_are_old_enough_and_nothing_later_is_known(market: Path, settings: Settings) -> None:
+    history = History(market)
+    until = UNTIL_MS - 2 * DAY_MS
+    rows = label_rows(history, UNTIL_MS - 5 * DAY_MS, until, settings)
+    times = rows.get_column("event_time")
+    assert times.min() >= UNTIL_MS - 5 * DAY_MS
+    assert times.max() < until - settings.attribution_window_ms - settings.late_horizon_ms
+    assert times.is_sorted()
+    # What happened later changes no label: attribution is closed for every row.
+    later = label_rows(history, UNTIL_MS - 5 * DAY_MS, UNTIL_MS, settings, most=10**9)
+    same = later.filter(pl.col("event_time") < until - settings.attribution_window_ms - settings.late_horizon_ms)
+    whole = label_rows(history, UNTIL_MS - 5 * DAY_MS, until, settings, most=10**9)
+    key = ["search_id", "item"]
+    assert whole.sort(key).select(*key, "purchased").equals(same.sort(key).select(*key, "purchased"))
+    assert whole.get_column("purchased").sum() > 20
+
+
+def test_a_sample_stands_for_all(market: Path, settings: Settings) -> None:
+    rows = label_rows(History(market), 0, UNTIL_MS, settings, most=20_000)
+    whole = label_rows(History(market), 0, UNTIL_MS, settings, most=10**9)
+    assert len(rows) <= 20_000 < len(whole)
+    assert rows.get_column("weight").sum() == pytest.approx(len(whole), rel=1e-3)
+    clicked = rows.filter("clicked").get_column("weight").sum()
+    assert clicked == pytest.approx(whole.get_column("clicked").sum(), rel=1e-3)
+
+
+# --- measures ----------------------------------------------------------------------------------------------------
+
+
+def test_measures() -> None:
+    assert ndcg([3, 2, 1], [1, 2, 3]) == pytest.approx(1)
+    assert ndcg([0, 1], [1]) == pytest.approx(1 / np.log2(3))
+    assert ndcg([0] * 10 + [1], [1]) == 0
+    assert ndcg([], []) == 0
+    assert reciprocal_rank([False, True, True]) == 0.5
+    assert reciprocal_rank([False]) == 0
+
+
+def test_variants_of_one_concept_gain_once() -> None:
+    gains = Gains({"boots": 2.0, "lamp": 1.0}, {"boot": "boots", "bot": "boots"})
+    assert gains.in_order(["bot", "boot", "lamp", "other"]) == [2, 0, 1, 0]
+    assert gains.in_order(gains.best_order(["other", "bot", "boot", "lamp"])) == [2, 1, 0, 0]
+
+
+# --- the whole way -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_training_writes_a_bundle_that_beats_the_rate(
+    trained: bundle.Manifest, settings: Settings, market: Path
+) -> None:
+    loaded = bundle.load(settings.bundle_path, settings)
+    assert loaded.manifest == trained
+    for target in ("click", "purchase"):
+        loss = trained.metrics[f"{target}_validation_log_loss"]
+        assert loss < trained.metrics[f"{target}_validation_log_loss_of_rate"]
+        assert (market.parent / "reports" / f"shap_{target}.png").stat().st_size > 10_000
+    keywords, vectors = loaded.keywords()
+    assert len(keywords) == len(vectors) > 500
+    assert loaded.encoder().encode(["boots"]).shape == (1, 384)
+    assert len(loaded.pairs()) > 100
+
+
+@pytest.mark.slow
+def test_the_ranker_is_ahead_of_its_baselines(trained: bundle.Manifest, market: Path, settings: Settings) -> None:
+    report = evaluate(market, settings, silent())
+    assert report["judged_by"] == "by_true_value"
+    assert report["by_true_value"]["campaigns"] >= 10
+    for measure in ("ndcg_at_10", "mrr"):
+        model = report["model"][measure]
+        assert all(report[name][measure] < model for name in ("popularity", "similarity", "random"))
+        assert model < report["oracle"][measure] <= 1
+    assert json.loads(json.dumps(report)) == report
+
+
+@pytest.mark.slow
+def test_a_planted_leak_is_caught(trained: bundle.Manifest, market: Path, settings: Settings) -> None:
+    """Features as of two days after creation hold what the campaign itself caused: they are refused."""
+    history, model = History(market), bundle.load(settings.bundle_path, settings)
+    cases = held_out(history, trained.trained_until, EmbeddedKeywords(*model.keywords()), model.encoder(), settings)
+    honest = join_vectors(cases.rows, settings)
+    check_nothing_leaked(cases.rows, honest, cases.campaigns)
+    assert honest.keyword.any()
+    assert honest.item.any()
+
+    later = cases.rows.with_columns(pl.col("event_time") + 2 * DAY_MS)
+    with pytest.raises(Leak, match="its own counts"):
+        check_nothing_leaked(cases.rows, join_vectors(later, settings), cases.campaigns)
+    with pytest.raises(Leak, match="it was created at"):
+        check_nothing_leaked(later, honest, cases.campaigns)
+
+
+@pytest.mark.slow
+def test_nothing_that_a_held_out_campaign_caused_reaches_its_candidates(
+    trained: bundle.Manifest, market: Path, settings: Settings
+) -> None:
+    """The same history, but held-out campaigns chose other keywords: not one candidate differs."""
+    model = bundle.load(settings.bundle_path, settings)
+    known = EmbeddedKeywords(*model.keywords())
+    history = History(market)
+    rows = held_out(history, trained.trained_until, known, model.encoder(), settings).rows
+    judged = {one.campaign for one in held_out_campaigns(history, trained.trained_until)}
+    other = History(market)
+    other.__dict__["campaigns"] = [
+        msgspec.structs.replace(one, keywords=[]) if one.campaign in judged else one for one in history.campaigns
+    ]
+    assert held_out(other, trained.trained_until, known, model.encoder(), settings).rows.equals(rows)
+
+
+@pytest.mark.slow
+def test_too_little_to_learn_or_to_judge_says_so(
+    trained: bundle.Manifest, market: Path, settings: Settings, tmp_path: Path
+) -> None:
+    with pytest.raises(CannotLearn, match="more days of history are needed"):
+        train(
+            market, settings.model_copy(update={"attribution_window_ms": 5 * DAY_MS}), ManualClock(), silent(), tmp_path
+        )
+    ended = tmp_path / "history"
+    ended.mkdir()
+    for path in market.iterdir():
+        (ended / path.name).write_bytes(b"" if path.name == "campaigns.jsonl" else path.read_bytes())
+    with pytest.raises(NothingToJudge, match="no campaign"):
+        evaluate(ended, settings, silent())
