@@ -136,3 +136,23 @@ def _control(category: str, paused: bool, by: str) -> None:
     publish_control(state.settings(), SystemClock(), category, paused, by)
     where = "all categories" if category == "*" else f"category {category}"
     typer.echo(f"suggestions {'paused' if paused else 'resumed'} for {where} by {by}")
+
+
+@app.command("demo", rich_help_panel=PANEL)
+def demo(
+    catalogue: Annotated[
+        Path | None, typer.Option(help="Products of your own to build the market around: CSV or Parquet", exists=True)
+    ] = None,
+    rate: Annotated[int, typer.Option(min=10, help="Live events a second")] = 1_000,
+    duration: Annotated[int, typer.Option(min=20, help="Seconds of live events; the surge comes half-way")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Of the market")] = 1,
+    out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/demo.json"),
+) -> None:
+    """Run the main job from nothing: servers, market, training, workers, live events, checks. Exit code 1 if one fails.
+
+    Example: keypulse demo --catalogue products.csv
+    """
+    from scorers.demo import run
+
+    if not run.demo(run.Size(rate=rate, duration_s=duration, seed=seed, catalogue=catalogue), out):
+        raise typer.Exit(1)

@@ -158,9 +158,11 @@ class Backfill:
 
     def _finish(self) -> None:
         for number, stage in enumerate(self._entities):
-            self._write_archive(number)
             entities, sums, as_of = stage.vectors()
             self._summary.entities += len(entities)
+            sequence = self._progress[f"entity/{number}"].next_envelope(f"features.log/{number}").sequence
+            self._served[number].append(ServedVectors(entities, sums, as_of, as_of, sequence))
+            self._write_archive(number)
             self._store.write(number, self._epochs[f"entity/{number}"], entities, sums, as_of)
             self._store.confirm(number)
         # Checkpoints last: a backfill that was cut short is begun anew.

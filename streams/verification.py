@@ -19,12 +19,11 @@ from streams import reference
 from streams.decoding import EventDecoder
 from streams.events import EVENT_TYPES, Event, EventName
 from streams.exactly_once import RedisCheckpoints
+from streams.log_reader import log_reader
 from streams.rejection import Rejected
 
-_READ_BATCH = 10_000
 _COMPARE_BATCH = 2_000
 _MOST_EXAMPLES = 10
-_POLL_S = 0.5
 
 
 @dataclass
@@ -57,6 +56,14 @@ class Backlog:
                     _, end = self._consumer.get_watermark_offsets(TopicPartition(topic.name, partition))
                     behind += end - offsets.get((topic.name, partition), 0)
         return behind
+
+    def produced(self) -> int:
+        """Records in the event topics."""
+        return sum(
+            self._consumer.get_watermark_offsets(TopicPartition(topic.name, partition))[1]
+            for topic in self._topics.events
+            for partition in self._partitions
+        )
 
     def close(self) -> None:
         """Close the connection to Kafka."""
@@ -115,33 +122,11 @@ def _compare(
 
 def _events(settings: Settings) -> Iterator[tuple[tuple[str, int], Event]]:
     """Every valid event of the event topics, each partition in the order of its offsets."""
-    topics = Topics.of(settings)
-    names: dict[str, EventName] = {topic.name: name for topic, name in zip(topics.events, EVENT_TYPES, strict=True)}
     decoder = EventDecoder(settings)
-    consumer = kafka.consumer(settings, "verification")
-    try:
-        ends = {
-            (topic, partition): consumer.get_watermark_offsets(TopicPartition(topic, partition))[1]
-            for topic in names
-            for partition in range(settings.partitions)
-        }
-        starts = {
-            place: consumer.get_watermark_offsets(TopicPartition(*place))[0] for place, end in ends.items() if end
-        }
-        left = {place: ends[place] - start for place, start in starts.items() if ends[place] > start}
-        consumer.assign([TopicPartition(*place, starts[place]) for place in left])
-        while left:
-            for message in consumer.consume(_READ_BATCH, _POLL_S):
-                place = str(message.topic()), int(message.partition() or 0)
-                offset = int(message.offset() or 0)
-                if message.error() or place not in left or offset >= ends[place]:
-                    continue
-                if offset == ends[place] - 1:
-                    del left[place]
-                name = names[place[0]]
+    with log_reader(settings, "verification") as reader:
+        for topic, name in zip(Topics.of(settings).events, EVENT_TYPES, strict=True):
+            for record in reader.until_now(topic):
                 with suppress(Rejected):
-                    event = decoder.decode(name, message.value(), message.timestamp()[1])
-                    if message.key() == event.shopper.encode():
-                        yield (name, place[1]), event
-    finally:
-        consumer.close()
+                    event = decoder.decode(name, record.value, record.time_ms)
+                    if record.key == event.shopper.encode():
+                        yield (name, record.partition), event

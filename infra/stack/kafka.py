@@ -44,7 +44,8 @@ class Kafka:
         properties.write_text(_properties(folder / "data", port, free_port()))
         run = [java(), *HEAP, f"-Dlog4j2.configurationFile={HERE / 'log4j2.xml'}", "-cp", f"{jars()}/*"]
         if not (folder / "data" / "meta.properties").exists():
-            cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+            # One that begins with a dash is taken for an option.
+            cluster = "k" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")[1:]
             subprocess.run(
                 [*run, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(properties)],
                 check=True,

@@ -87,7 +87,8 @@ class KeywordIndex:
         for start in range(0, len(canonicals), _BATCH):
             ids = list(canonicals[start : start + _BATCH])
             rows += self._client.get(self.version, ids=ids, output_fields=[*_FIELDS, "vector"])
-        vectors = np.array([row["vector"] for row in rows], dtype=np.float32).reshape(len(rows), -1)
+        width = len(rows[0]["vector"]) if rows else 0
+        vectors = np.array([row["vector"] for row in rows], dtype=np.float32).reshape(len(rows), width)
         return [_keyword(row) for row in rows], vectors
 
     def add(self, keywords: Sequence[tuple[str, str]]) -> None:
@@ -193,14 +194,10 @@ class KeywordIndex:
         return [max(sorted(set(names)), key=names.count) if names else UNKNOWN_CATEGORY for names in near]
 
     def _behind_alias(self) -> str:
-        from pymilvus import MilvusException
-
-        try:
-            return str(self._client.describe_alias(self._alias)["collection_name"])
-        except MilvusException:
-            if self._client.list_collections() is not None:
-                return ""
-            raise
+        """The collection behind the alias; empty when there is none. Asking for one that is missing logs an error."""
+        if self._alias not in self._client.list_aliases()["aliases"]:
+            return ""
+        return str(self._client.describe_alias(self._alias)["collection_name"])
 
     def _point_alias(self, name: str, current: str) -> None:
         if current:

@@ -1,0 +1,235 @@
+"""`keypulse demo`: the main job from nothing to suggestions, in the order in which `Demo.run` reads."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import signal
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from feature_repo import consistency
+from feature_repo.vector_reader import VectorReader
+from infra import redis
+from infra.clock import SystemClock
+from infra.settings import Settings, load
+from infra.stack import state
+from infra.stack.supervisor import Supervisor
+from infra.topics import Topics
+from scorers.demo import report
+from scorers.demo.observer import Observer
+from scorers.demo.processes import Processes
+from scorers.demo.screen import Screen, summary
+from scorers.steps import Steps
+from streams import history
+from streams.events import Event, EventName
+from streams.log_reader import log_reader
+from streams.normal_form import normal_form
+from streams.verification import Backlog, Verdict, verify
+
+HISTORY_DAYS = 8
+HISTORY_EVENTS = 400_000
+WARM_UP_MINUTES = 12
+"""Of history at the live rate: ten, and the time that training takes."""
+SHOCK_FACTOR = 8
+BAD_RATIO = 0.002
+_SETTLE_S = 3.0
+_DRAIN_S = 90.0
+_TURN_S = 0.5
+_CONSISTENCY_SAMPLE = 2_000
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large the demo is. The defaults are what its checks are meant for."""
+
+    rate: int = 1_000
+    """Live events a second."""
+    duration_s: int = 100
+    seed: int = 1
+    products: int = 2_400
+    campaigns: int = 400
+    keywords: int = 12_000
+    catalogue: Path | None = None
+    """A team's own products to build the market around."""
+
+
+class Demo:
+    """One run, in a home of its own that is emptied first."""
+
+    def __init__(self, size: Size, console: Console, home: Path) -> None:
+        self._size = size
+        self._console = console
+        self._steps = Steps(console)
+        self._home = home
+        self._history = home / "history"
+        self._clock = SystemClock()
+
+    def run(self) -> dict[str, Any]:
+        """Run it all and return the report.
+
+        Raises:
+            Failure: a server or a command failed; the text says which and why.
+        """
+        shutil.rmtree(self._home, ignore_errors=True)
+        base = load(home=self._home, bundle_path=self._home / "bundle")
+        supervisor = Supervisor(base, tell=self._console.print, tied=True)
+        try:
+            with self._steps.step("servers"):
+                supervisor.up()
+            settings = state.settings(home=self._home, bundle_path=self._home / "bundle")
+            processes = Processes(_environment(settings), self._home / "logs")
+            try:
+                self._learn(processes)
+                return self._live(settings, processes)
+            finally:
+                processes.stop()
+        finally:
+            supervisor.down()
+
+    def _learn(self, processes: Processes) -> None:
+        """A market and its history, counted, and the models that are learnt from it."""
+        folder, size = str(self._history), self._size
+        market = [f"--products={size.products}", f"--campaigns={size.campaigns}", f"--keywords={size.keywords}"]
+        if size.catalogue:
+            market.append(f"--catalogue={size.catalogue}")
+        past = [f"--events={HISTORY_EVENTS}", f"--days={HISTORY_DAYS}", f"--seed={size.seed}"]
+        warm_up = [f"--warm-up-minutes={WARM_UP_MINUTES}", f"--warm-up-rate={size.rate}"]
+
+        commands = {
+            "topics": ["topics", "create"],
+            "market and history": ["simulate", "history", f"--out={folder}", *market, *past, *warm_up],
+            "backfill": ["backfill", f"--history={folder}"],
+            "keyword index": ["index", "build", f"--history={folder}"],
+            "ranker": ["train", "ranker", f"--history={folder}"],
+            "evaluation": ["evaluate", f"--history={folder}", f"--out={self._home / 'eval.json'}"],
+        }
+        for name, arguments in commands.items():
+            with self._steps.step(name):
+                processes.run(name, *arguments)
+
+    def _live(self, settings: Settings, processes: Processes) -> dict[str, Any]:
+        observer = Observer(settings, self._clock)
+        try:
+            return self._watched(settings, processes, observer)
+        finally:
+            observer.stop()
+
+    def _watched(self, settings: Settings, processes: Processes, observer: Observer) -> dict[str, Any]:
+        with self._steps.step("workers"):
+            observer.start()
+            processes.start("shopper", "streams", "run", "--stages=shopper")
+            processes.start("entity", "streams", "run", "--stages=entity")
+            processes.start("archive", "features", "archive")
+            processes.start("scorer", "scorer", "run")
+            processes.run("states", "simulate", "state", str(self._history))
+            self._wait_for_lists(processes, observer)
+        with self._steps.step("live"):
+            sent = self._stream(settings, processes, observer)
+        with self._steps.step("workers stopped"):
+            time.sleep(_SETTLE_S)  # windows move on, vectors that are due are written
+            exit_codes = processes.stop()
+            seen = observer.stop()
+        with self._steps.step("recount") as advance:
+            verdict = self._verify(settings, advance)
+        source = VectorReader(redis.connect(settings.online_redis_url), settings)
+        found = consistency.check(settings.feature_log_path, source, _CONSISTENCY_SAMPLE)
+        return report.report(
+            report.Run(
+                parts=state.parts(settings),
+                live=sent,
+                consumed=self._consumed,
+                deadlettered=_dead_letters(settings),
+                verdict=verdict,
+                consistency={"compared": found.compared, "mismatches": found.mismatches},
+                seen=seen,
+                campaigns=sum(1 for _ in (self._history / "campaigns.jsonl").open()),
+                evaluation=json.loads((self._home / "eval.json").read_text()),
+                exit_codes=exit_codes,
+                seconds=self._steps.seconds,
+            )
+        )
+
+    def _wait_for_lists(self, processes: Processes, observer: Observer) -> None:
+        """Wait until first lists come, and then until they stop coming in numbers."""
+        before, deadline = 0, time.monotonic() + 60
+        while time.monotonic() < deadline:
+            time.sleep(2 * _TURN_S)
+            processes.check()
+            now = len(observer.seen.sets)
+            if now and now == before:
+                return
+            before = now
+
+    def _stream(self, settings: Settings, processes: Processes, observer: Observer) -> dict[str, Any]:
+        """Live events with a surge half-way, shown as they are answered, until all are counted."""
+        size = self._size
+        told = self._home / "live.json"
+        observer.seen.since_ms = self._clock.now_ms()
+        shock = f"auto:{SHOCK_FACTOR}x@{size.duration_s // 2}s"
+        processes.start(
+            "producer", "simulate", "live", str(self._history), f"--rate={size.rate}", f"--duration={size.duration_s}",
+            f"--shock={shock}", f"--bad-ratio={BAD_RATIO}", f"--summary={told}", "--json",
+        )  # fmt: skip
+        screen, backlog = Screen(self._console), Backlog(settings)
+        produced, at = backlog.produced(), time.monotonic()
+        rate = 0.0
+        with screen.open():
+            while not processes.ended("producer"):
+                time.sleep(_TURN_S)
+                processes.check("producer")
+                now, moment = backlog.produced(), time.monotonic()
+                if moment - at > 2:
+                    rate, produced, at = (now - produced) / (moment - at), now, moment
+                screen.show("live", rate, backlog.records(), observer.seen)
+        processes.wait("producer")
+        deadline = time.monotonic() + _DRAIN_S
+        while backlog.records() and time.monotonic() < deadline:
+            processes.check()
+            time.sleep(_TURN_S)
+        self._consumed = backlog.produced() - backlog.records()
+        backlog.close()
+        sent: dict[str, Any] = json.loads(told.read_text())
+        if surge := sent["shock"]:
+            canonical = normal_form(surge["keyword"])
+            screen.say(f"surge: {surge['keyword']!r} was searched {surge['factor']}x as often. Answers:")
+            for answer in observer.seen.answers_to(canonical, surge["at_ms"])[:5]:
+                screen.say(f"  after {(answer.at_ms - surge['at_ms']) / 1_000:.1f} s, {summary(answer)}")
+        return sent
+
+    def _verify(self, settings: Settings, advance: Any) -> Verdict:
+        logs = history.read(self._history, settings.partitions)
+
+        def past(name: EventName, partition: int) -> list[Event]:
+            return list(logs[name, partition].events())
+
+        return verify(settings, past, advance)
+
+
+def _dead_letters(settings: Settings) -> int:
+    with log_reader(settings, "demo") as reader:
+        return sum(1 for _ in reader.until_now(Topics.of(settings).deadletter))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """Settings of the demo's own stack for its processes."""
+    names = (
+        "home", "bundle_path", "kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri",
+    )  # fmt: skip
+    return {f"KEYPULSE_{name.upper()}": str(getattr(settings, name)) for name in names}
+
+
+def demo(size: Size, out: Path) -> bool:
+    """Run the demo, print its summary and write the report; whether every check held."""
+    console = Console()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    made = Demo(size, console, Path(".keypulse/demo")).run()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(json.dumps(made, indent=2) + "\n")
+    report.show(console, made)
+    console.print(f"{out} written")
+    return bool(made["ok"])
