@@ -6,7 +6,7 @@ import logging
 import time
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
-_NOISY = ("pymilvus", "grpc", "faiss", "aiokafka", "urllib3")
+_NOISY = ("pymilvus", "grpc", "faiss", "aiokafka", "urllib3", "feast", "sentence_transformers")
 
 
 def setup(level: str = "INFO") -> None:

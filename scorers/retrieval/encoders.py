@@ -158,8 +158,10 @@ def load_sentence_transformer(model: str) -> Any:
         path = _wheel_model()
     try:
         from sentence_transformers import SentenceTransformer
+        from transformers.utils.logging import disable_progress_bar
     except ModuleNotFoundError:
         raise EncoderError("sentence-transformers is not installed: pip install 'keypulse[train]'") from None
+    disable_progress_bar()
     try:
         return SentenceTransformer(str(path), device="cpu")
     except (OSError, ValueError) as error:

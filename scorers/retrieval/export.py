@@ -5,9 +5,12 @@ Writes `encoder.onnx`, `tokenizer.json` and `encoder.json` (name, dimension, che
 
 from __future__ import annotations
 
+import logging
 import shutil
 import tempfile
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +51,7 @@ def export(model: str, folder: Path) -> OnnxDescription:
         EncoderError: the model cannot be had, or is not a BERT-like model with mean pooling.
     """
     transformer = load_sentence_transformer(model)
-    with tempfile.TemporaryDirectory() as scratch:
+    with tempfile.TemporaryDirectory() as scratch, _quiet():
         built = Path(scratch)
         _export_graph(transformer, built / "fp32.onnx")
         _quantise(built / "fp32.onnx", built / "encoder.onnx")
@@ -66,6 +69,16 @@ def export(model: str, folder: Path) -> OnnxDescription:
         for path in built.iterdir():
             shutil.copy(path, folder)
     return description
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The quantiser tells the root logger of every matrix that it leaves alone."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _export_graph(transformer: Any, path: Path) -> None:
