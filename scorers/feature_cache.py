@@ -1,8 +1,8 @@
 """Vectors that the scorer read a moment ago: many campaigns ask for the same keywords.
 
-A vector is written at most once a second per entity (`entity_interval_ms`), so reading it more often shows nothing new.
-Most pairs have no vector at all; those are looked for more seldom, at moments spread over the interval. A signal of an
-entity makes the next read go to the store.
+A signal of an entity makes the next read go to the store. What has moved less than a signal tells may be as old as
+`scorer_vector_ttl_ms`. Most pairs have no vector at all; those are looked for more seldom, at moments spread over the
+interval.
 """
 
 from __future__ import annotations

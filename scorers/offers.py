@@ -19,13 +19,14 @@ from infra.clock import Clock
 from infra.settings import MINUTE_MS, Settings
 from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequest
+from scorers.suggestions.reasons import growth
 from streams.messages import ProductState, Signal
 
-MAX_AGE_MS = MINUTE_MS
-"""Live sources move on meanwhile; the costly ones remember their answers themselves."""
+MAX_AGE_MS = 10 * MINUTE_MS
+"""Past this age candidates are sought anew. What comes up meanwhile is made known by signals."""
 
 _SUDDEN = 2.0
-"""A keyword that is searched so many times as often as when last told may be news to an item."""
+"""A keyword searched so many times as often as when last told (smoothed) may be news to an item."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +54,9 @@ class _Kept:
     canonicals: frozenset[str]
     """All that were found, those below the floor too: they are no news."""
 
+    def valid(self, index_version: str, now_ms: int) -> bool:
+        return self.index_version == index_version and now_ms - self.at_ms < MAX_AGE_MS
+
 
 class Offers:
     """Asks the generator when it must, for many items at once. Not thread-safe."""
@@ -60,6 +64,7 @@ class Offers:
     def __init__(self, generator: CandidateGenerator, settings: Settings, clock: Clock) -> None:
         self._generator = generator
         self._floor = settings.relevance_floor
+        self._smoothing = settings.forecast_smoothing
         self._clock = clock
         self._kept: dict[str, dict[str, _Kept]] = defaultdict(dict)
         """By item and campaign."""
@@ -71,9 +76,11 @@ class Offers:
         """Version of the keyword index that candidates come from."""
         return self._generator.index_version
 
-    def __contains__(self, campaign: str) -> bool:
-        """Whether candidates were sought for the campaign before."""
-        return campaign in self._items_of
+    def due(self, campaign: str) -> bool:
+        """Whether candidates of some item of the campaign have to be sought, as far as the clock and the index say."""
+        now, version = self._clock.now_ms(), self._generator.index_version
+        kept = [self._kept[item].get(campaign) for item in self._items_of.get(campaign, ())]
+        return not kept or any(one is None or not one.valid(version, now) for one in kept)
 
     def of(self, wanted: Sequence[tuple[str, ItemRequest]]) -> list[Offer]:
         """An offer for each (campaign, item)."""
@@ -113,7 +120,9 @@ class Offers:
     def _concerns(self, signal: Signal) -> tuple[str, list[str]]:
         """A keyword, and known items of which it may have become a candidate."""
         kind, key = split_entity(signal.entity)
-        if kind == "keyword" and signal.metric == "searches" and signal.after >= _SUDDEN * signal.before:
+        if kind == "keyword" and signal.metric == "searches":
+            if growth(signal.after, signal.before, self._smoothing) < _SUDDEN:
+                return "", []
             keywords, vectors = self._generator.catalogue.fetch([key])
             if keywords and keywords[0].category in self._shelves:
                 return key, self._shelves[keywords[0].category].near(vectors[0], self._floor)
@@ -125,12 +134,7 @@ class Offers:
 
     def _fresh(self, campaign: str, request: ItemRequest, version: str, now: int) -> bool:
         kept = self._kept[request.product.item].get(campaign)
-        return (
-            kept is not None
-            and kept.index_version == version
-            and now - kept.at_ms < MAX_AGE_MS
-            and kept.request == request
-        )
+        return kept is not None and kept.valid(version, now) and kept.request == request
 
     def _acceptable(self, candidate: Candidate) -> bool:
         return candidate.dense >= self._floor or "adopted" in candidate.found

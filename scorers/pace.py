@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-TURN_S = 0.2
+TURN_S = 0.1
 """What scoring should take in one turn of a shard: a pause, a new campaign, a surge wait no longer than some turns."""
 
 LEAST = 8

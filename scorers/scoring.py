@@ -90,11 +90,11 @@ class Scorer:
         self.news = self._offers.observe(signals)
 
     def prepare(self, campaigns: Sequence[str]) -> None:
-        """Find the candidates of campaigns that are new here: for those of all shards at once it costs far less."""
-        fresh = [campaign for campaign in campaigns if campaign not in self._offers]
-        if fresh:
+        """Find candidates where they are due: for the campaigns of all shards at once it costs far less."""
+        due = [campaign for campaign in campaigns if self._offers.due(campaign)]
+        if due:
             with metrics.SCORE_SECONDS.labels("prepare").time():
-                self._offers.of(self._wanted(self._states.campaigns(fresh)))
+                self._offers.of(self._wanted(self._states.campaigns(due)))
 
     def score(self, campaigns: Sequence[str]) -> list[CampaignScores]:
         """Scores of those of the campaigns that the online store knows."""

@@ -10,11 +10,11 @@ from streams.messages import Signal
 AT_ONCE = 1e6
 """Impact of what may not wait: a new, changed or closed campaign."""
 
-AGEING_PER_S = 0.002
+AGEING_PER_S = 0.003
 """Impact that a second of waiting adds."""
 
-WORTH_SCORING = 0.01
-"""Impact below which a campaign goes on waiting: the tenth part of a list's value shifts by a tenth."""
+WORTH_SCORING = 0.003
+"""Impact below which a campaign goes on waiting, a second at most: more signals may pile up on it."""
 
 
 @dataclass
