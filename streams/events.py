@@ -32,7 +32,7 @@ Position = Annotated[int, Meta(ge=1, le=1_000, description="1 is the top of the 
 UNKNOWN_CATEGORY = "unknown"
 
 
-class Search(Struct, frozen=True, kw_only=True):
+class Search(Struct, frozen=True, kw_only=True, gc=False):
     """A shopper typed a query and saw a page of results."""
 
     event_id: EventId
@@ -45,7 +45,7 @@ class Search(Struct, frozen=True, kw_only=True):
     results: Annotated[list[EventId], Meta(max_length=200)] = msgspec.field(default_factory=list)
 
 
-class Impression(Struct, frozen=True, kw_only=True):
+class Impression(Struct, frozen=True, kw_only=True, gc=False):
     """An item was shown. With a campaign it is sponsored, without one organic."""
 
     event_id: EventId
@@ -62,7 +62,7 @@ class Impression(Struct, frozen=True, kw_only=True):
     """The page's order was randomised: a sample free of position and selection bias."""
 
 
-class Click(Struct, frozen=True, kw_only=True):
+class Click(Struct, frozen=True, kw_only=True, gc=False):
     """A shown item was clicked."""
 
     event_id: EventId
@@ -78,7 +78,7 @@ class Click(Struct, frozen=True, kw_only=True):
     search_id: EventId
 
 
-class Purchase(Struct, frozen=True, kw_only=True):
+class Purchase(Struct, frozen=True, kw_only=True, gc=False):
     """An item was bought. It names no click: attribution is ours."""
 
     event_id: EventId

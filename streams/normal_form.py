@@ -42,6 +42,7 @@ def _join_units(words: list[str]) -> list[str]:
     return joined
 
 
+@lru_cache(maxsize=100_000)
 def _stem(word: str) -> str:
     """Stem of a word; stemmed until it stays, so that the normal form of a normal form is itself."""
     if any(char.isdigit() for char in word):

@@ -10,13 +10,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from msgspec import Struct
+
 from infra import metrics
 from infra.clock import Clock
 from streams.exactly_once import Checkpoint, CheckpointStore, Fenced, Outgoing, Progress, TopicPartition, Write
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """A record as read from Kafka. `time_ms` is the broker's time stamp."""
 
     topic: str
