@@ -16,7 +16,7 @@ from feature_repo.derived import derive, derived_names
 from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, WINDOW_LENGTHS_MS, Settings
 from scorers.keywords.table import Keyword
-from scorers.ranking.wording import attributes_of, lacking
+from scorers.ranking.wording import Wordings, attributes_of
 from streams.messages import CampaignState, ProductState
 
 Floats = NDArray[np.float64]
@@ -176,8 +176,8 @@ def matrix(sums: Sums, facts: Facts, settings: Settings) -> NDArray[np.float32]:
     return np.hstack(blocks).astype(np.float32)
 
 
-def serving_rows(inputs: PairInputs, vocabulary: Vocabulary) -> tuple[Sums, Facts]:
-    """Sums and facts of rows that are to be scored, at the reference position."""
+def serving_rows(inputs: PairInputs, vocabulary: Vocabulary, wordings: Wordings | None = None) -> tuple[Sums, Facts]:
+    """Sums and facts of rows that are to be scored, at the reference position. `wordings` remembers."""
     n = len(inputs.product_of)
     product, keyword, campaign = inputs.product_of, inputs.keyword_of, inputs.campaign_of
     sums = Sums(
@@ -188,7 +188,8 @@ def serving_rows(inputs: PairInputs, vocabulary: Vocabulary) -> tuple[Sums, Fact
         category=inputs.category_sums[product],
     )
     canonicals = [one.canonical for one in inputs.keywords]
-    lacked = lacking(inputs.products, canonicals, product, keyword, vocabulary.attributes)
+    wordings = wordings or Wordings(vocabulary.attributes)
+    lacked = wordings.lacking(inputs.products, canonicals, product, keyword)
     columns = product_columns(inputs.products, vocabulary)
     facts = Facts(
         dense=inputs.dense,

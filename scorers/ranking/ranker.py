@@ -10,6 +10,7 @@ from scorers.ranking.boosted import Floats
 from scorers.ranking.bundle import Bundle
 from scorers.ranking.explanation import top_contributions
 from scorers.ranking.features import PairInputs, matrix, serving_rows
+from scorers.ranking.wording import Wordings
 from streams.messages import Contribution
 
 
@@ -19,11 +20,12 @@ class BundleRanker:
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
         self._bundle = bundle
         self._settings = settings
+        self._wordings = Wordings(bundle.manifest.vocabulary.attributes)
         self.version = bundle.manifest.model_version
 
     def matrix(self, inputs: PairInputs) -> NDArray[np.float32]:
         """n x features, at the reference position."""
-        return matrix(*serving_rows(inputs, self._bundle.manifest.vocabulary), self._settings)
+        return matrix(*serving_rows(inputs, self._bundle.manifest.vocabulary, self._wordings), self._settings)
 
     def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """P(click) and P(purchase | click), n each."""

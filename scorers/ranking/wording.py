@@ -20,6 +20,10 @@ Attributes = Mapping[str, Sequence[str]]
 """Word in normal form -> names of the attributes that have a value with it."""
 
 
+_MOST_PRODUCTS = 50_000
+"""Whose wordings are remembered; past that they are worked out anew."""
+
+
 @dataclass(frozen=True)
 class Statement:
     """What a product says."""
@@ -62,14 +66,48 @@ def lacking(
     attributes: Attributes,
 ) -> NDArray[np.float64]:
     """`lacks` of n rows: n x 2."""
-    said = [statement(product) for product in products]
-    known: dict[tuple[int, int], tuple[int, int]] = {}
-    found = np.zeros((len(product_of), 2))
-    for row, pair in enumerate(zip(product_of.tolist(), keyword_of.tolist(), strict=True)):
-        if pair not in known:
-            known[pair] = lacks(said[pair[0]], canonicals[pair[1]], attributes)
-        found[row] = known[pair]
-    return found
+    return Wordings(attributes).lacking(products, canonicals, product_of, keyword_of)
+
+
+class Wordings:
+    """`lacks` of products and keywords, remembered: a scoring worker asks for the same ones again and again."""
+
+    def __init__(self, attributes: Attributes) -> None:
+        self._attributes = attributes
+        self._of_product: dict[str, _Wording] = {}
+
+    def lacking(
+        self,
+        products: Sequence[ProductState],
+        canonicals: Sequence[str],
+        product_of: NDArray[np.int64],
+        keyword_of: NDArray[np.int64],
+    ) -> NDArray[np.float64]:
+        """`lacks` of n rows: n x 2."""
+        wordings = [self._wording(product) for product in products]
+        found: list[tuple[int, int]] = []
+        for number, keyword in zip(product_of.tolist(), keyword_of.tolist(), strict=True):
+            wording, canonical = wordings[number], canonicals[keyword]
+            lacked = wording.known.get(canonical)
+            if lacked is None:
+                lacked = wording.known[canonical] = lacks(wording.said, canonical, self._attributes)
+            found.append(lacked)
+        return np.array(found, np.float64).reshape(len(found), 2)
+
+    def _wording(self, product: ProductState) -> _Wording:
+        known = self._of_product.get(product.item)
+        if known is None or known.product != product:
+            if len(self._of_product) >= _MOST_PRODUCTS:
+                self._of_product.clear()
+            known = self._of_product[product.item] = _Wording(product, statement(product), {})
+        return known
+
+
+@dataclass(frozen=True)
+class _Wording:
+    product: ProductState
+    said: Statement
+    known: dict[str, tuple[int, int]]
 
 
 def _stated(product: ProductState) -> dict[str, str]:
