@@ -97,7 +97,7 @@ class Settings(BaseSettings):
         16_777_216, ge=1_024, description="A checkpoint's journal is folded into a snapshot past this size"
     )
     signal_min_relative_change: float = Field(
-        0.5, gt=0, description="An entity has moved when a window's sum changed by this share since last told"
+        0.3, gt=0, description="An entity has moved when a window's sum changed by this share since last told"
     )
     signal_min_count: int = Field(8, ge=1, description="and by at least this many events")
     drift_interval_ms: int = Field(
@@ -143,9 +143,12 @@ class Settings(BaseSettings):
     forecast_persistence: float = Field(
         0.25, ge=0, le=1, description="How much of a surprise lasts for 7 days: (window / 7 days) to this power"
     )
-    sponsored_slots: int = Field(4, ge=1, le=100, description="Sponsored places on a page of results")
-    typical_bid: int = Field(50, ge=1, description="What rivals bid a click, minor units: weighs a campaign's own bids")
-    typical_ad_rate: float = Field(0.08, gt=0, le=1, description="The same for campaigns that pay a share of the sale")
+    sponsored_slots: int = Field(2, ge=1, le=100, description="Sponsored places on a page of results")
+    usual_rivals: int = Field(
+        12, ge=0, description="Bidders for a search beside the sellers who are known to have chosen its keyword"
+    )
+    typical_bid: int = Field(90, ge=1, description="What rivals bid a click, minor units: weighs a campaign's own bids")
+    typical_ad_rate: float = Field(0.09, gt=0, le=1, description="The same for campaigns that pay a share of the sale")
     suggestion_interval_ms: int = Field(
         30_000, ge=0, description="A campaign hears from us at most this often, unless demand surges"
     )

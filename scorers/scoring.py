@@ -210,7 +210,9 @@ class Scorer:
             numbers, firsts, keyword_of = np.unique(inputs.keyword_of[own], return_index=True, return_inverse=True)
             items = [inputs.products[number].item for number in inputs.product_of[own].tolist()]
             rows = Rows(items, keyword_of, p_click[own], p_purchase[own])
-            p_shown = shown_probability(bid_strength(state, settings), rivals[numbers], settings.sponsored_slots)
+            relevance = np.zeros(len(numbers))
+            np.maximum.at(relevance, keyword_of, inputs.dense[own])
+            p_shown = shown_probability(bid_strength(state, settings), relevance, rivals[numbers], settings)
             keywords = [candidates[first].keyword for first in firsts.tolist()]
             scores.append(
                 CampaignScores(

@@ -130,13 +130,13 @@ def _scored(
         keyword_sums = sums.keyword[rows[first]]
         per_week = np.array([keyword.volume for keyword in keywords], np.float64) / weeks
         rivals = np.array([keyword.rivals for keyword in keywords], np.float64)
+        dense = np.full(len(canonicals), -1.0)
+        np.maximum.at(dense, keyword_of, own.get_column("dense").to_numpy())
         merged = merge(
             Rows(own.get_column("item").to_list(), keyword_of.astype(np.int64), p_click[rows], p_purchase[rows]),
             forecast(keyword_sums, markets[campaign.campaign], per_week, settings).searches,
-            shown_probability(bid_strength(campaign, settings), rivals, settings.sponsored_slots),
+            shown_probability(bid_strength(campaign, settings), dense, rivals, settings),
         )
-        dense = np.full(len(canonicals), -1.0)
-        np.maximum.at(dense, keyword_of, own.get_column("dense").to_numpy())
         scores = {
             "model": merged.value,
             "model_by_probability": merged.p_click * merged.p_purchase,

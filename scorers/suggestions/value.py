@@ -21,8 +21,11 @@ from streams.messages import CampaignState
 HORIZON_MS = 7 * DAY_MS
 """How far ahead purchases are counted."""
 
-HISTORY_WEIGHT = 0.25
+HISTORY_WEIGHT = 1.0
 """Weight of a keyword's long history beside its longest window: it steadies rare keywords and starts a young store."""
+
+TYPICAL_RELEVANCE = 0.5
+"""Similarity at which an offer weighs what it says."""
 
 _SEARCHES = METRICS.index("searches")
 
@@ -83,14 +86,22 @@ def bid_strength(campaign: CampaignState, settings: Settings) -> float:
     return 1.0
 
 
-def shown_probability(strength: float, rivals: Floats, slots: int) -> Floats:
-    """P(shown) on a page that the keyword opens, against `rivals` sellers (n) who chose it too.
+def shown_probability(strength: float, relevance: Floats, rivals: Floats, settings: Settings) -> Floats:
+    """P(shown) on a page that each of n keywords opens.
 
-    Each sponsored place goes to a bidder with probability in proportion to what it offers (Luce's choice axiom), a
-    rival offering 1: `1 - (1 - strength / (strength + rivals)) ** slots`. Without rivals it is 1.
+    Args:
+        strength: of the campaign's offer, see `bid_strength`.
+        relevance: n, greatest similarity of the keyword to one of the campaign's items; platforms weigh bids by it.
+        rivals: n, sellers whose keywords match it.
+
+    Each sponsored place goes to a bidder with probability in proportion to offer times relevance (Luce's choice
+    axiom): `1 - (1 - w / (w + usual_rivals + rivals)) ** places` with `w = strength x relevance / TYPICAL_RELEVANCE`.
+    A rival weighs 1. `usual_rivals` stands for what is not known of: other match, the platform's reserve.
     """
-    missed = rivals / np.maximum(strength + rivals, 1e-9)
-    return np.asarray(1.0 - missed**slots, dtype=np.float64)
+    weight = strength * np.maximum(relevance, 0.0) / TYPICAL_RELEVANCE
+    against = settings.usual_rivals + rivals
+    missed = np.divide(against, weight + against, out=np.zeros(len(rivals)), where=weight + against > 0)
+    return np.asarray(1.0 - missed**settings.sponsored_slots, dtype=np.float64)
 
 
 def expected_purchases(searches: Floats, p_shown: Floats, p_click: Floats, p_purchase: Floats) -> Floats:

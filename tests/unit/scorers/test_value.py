@@ -92,14 +92,22 @@ def test_a_search_more_never_lowers_the_forecast(counts: list[int], more: int, w
     assert np.isfinite(after)
 
 
+RIVALS = np.array([0.0, 1.0, 10.0, 1_000.0])
+
+
+def shown(strength: float = 1.0, relevance: float = 0.5, **over: int) -> NDArray[np.float64]:
+    settings = Settings(**({"usual_rivals": 8, "sponsored_slots": 2} | over))
+    return shown_probability(strength, np.full(len(RIVALS), relevance), RIVALS, settings)
+
+
 def test_shown_probability() -> None:
-    rivals = np.array([0.0, 1.0, 10.0, 1_000.0])
-    shown = shown_probability(1.0, rivals, 4)
-    assert shown[0] == 1.0
-    assert (np.diff(shown) < 0).all()
-    assert (shown_probability(2.0, rivals, 4)[1:] > shown[1:]).all()
-    assert (shown_probability(1.0, rivals, 8)[1:] > shown[1:]).all()
-    assert shown_probability(0.0, np.array([0.0]), 4).tolist() == [1.0]
+    assert shown()[0] == pytest.approx(1 - (8 / 9) ** 2)
+    assert (np.diff(shown()) < 0).all()
+    for more in (shown(strength=2.0), shown(relevance=0.8), shown(sponsored_slots=4), shown(usual_rivals=2)):
+        assert (more > shown()).all()
+    assert (shown(relevance=-0.1) == 0).all()
+    assert shown(usual_rivals=0)[0] == 1.0
+    assert shown(strength=0.0, usual_rivals=0)[0] == 1.0
 
 
 def campaign(*bids: int, ad_rate: float = 0.0) -> CampaignState:
