@@ -7,8 +7,9 @@ for lag tools, and to notice that checkpoints were lost.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
@@ -20,7 +21,7 @@ from infra.log import get_logger
 from infra.settings import Settings
 from infra.topics import Topic
 from streams.exactly_once import CheckpointStore
-from streams.publisher import KafkaPublisher
+from streams.publisher import OverlappingPublisher
 from streams.stage import PartitionRunner, Record, Stage
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _REQUEST_S = 10.0
+_TOPIC = attrgetter("topic")
 
 
 class CheckpointLost(Failure):
@@ -80,7 +82,7 @@ class StageService:
             Fenced, SequenceGap, TooManyBadRecords, CheckpointLost, KafkaException: as the runner or the client found.
         """
         producer = kafka.producer(self._settings, **{"linger.ms": 0})
-        self._publisher = KafkaPublisher(producer)
+        self._publisher = OverlappingPublisher(producer)
         # Static membership: a restart after kill -9 gets its partitions back at once.
         static = {"group.instance.id": f"{self._group}-{self._instance}"} if self._instance else {}
         consumer = kafka.consumer(self._settings, self._group, **static)
@@ -103,14 +105,15 @@ class StageService:
             if error := message.error():
                 self._check(error)
             else:
-                batches[message.partition()].append(_record(message))
+                record = _record(message)
+                batches[record.partition].append(record)
         woken = self._woken.is_set()
         self._woken.clear()
         for partition, runner in self._runners.items():
             records = batches.get(partition, [])
             if not records and not woken:
                 continue
-            for record_topic, count in _counts(records).items():
+            for record_topic, count in Counter(map(_TOPIC, records)).items():
                 metrics.RECORDS_CONSUMED.labels(self._group, record_topic).inc(count)
             with metrics.BATCH_SECONDS.labels(self._group).time():
                 runner.step(records)
@@ -196,19 +199,11 @@ class StageService:
 
 
 def _record(message: Message) -> Record:
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    return Record(topic, partition, offset, _bytes(message.key()), _bytes(message.value()), message.timestamp()[1])
-
-
-def _bytes(value: str | bytes | None) -> bytes | None:
-    return value.encode() if isinstance(value, str) else value
-
-
-def _counts(records: Sequence[Record]) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    for record in records:
-        counts[record.topic] += 1
-    return counts
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        message.timestamp()[1],
+    )

@@ -9,12 +9,14 @@ click that it is attributed to.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, cast
 from zlib import crc32
 
 import msgspec
 import numpy as np
 from msgspec import Struct
+from numpy.typing import NDArray
 
 from feature_repo.vectors import METRICS, entity, pair_key
 from infra import metrics
@@ -36,6 +38,7 @@ from streams.rejection import Rejected
 from streams.stage import Outcome, Record
 
 _SAMPLED_EVENT_TIMES = 16
+Ints = NDArray[np.int64]
 _SEARCHES, _IMPRESSIONS, _CLICKS, _PURCHASES, _UNITS, _REVENUE = range(len(METRICS))
 
 
@@ -128,26 +131,23 @@ class ShopperStage:
             [],
         )
         seen: list[tuple[str, str]] = []
-        for event in events.get("search", ()):
-            assert isinstance(event, SearchEvent)
-            keyword = normal_form(event.query)
+        searches = cast("list[SearchEvent]", events.get("search", []))
+        impressions = cast("list[ImpressionEvent]", events.get("impression", []))
+        clicks = cast("list[ClickEvent]", events.get("click", []))
+        counts.add_searches(searches)
+        counts.add_shown(_IMPRESSIONS, impressions)
+        counts.add_shown(_CLICKS, clicks)
+        for query in dict.fromkeys(event.query for event in searches):
+            keyword = normal_form(query)
             if keyword not in self._reported:
                 self._reported.add(keyword)
-                seen.append((keyword, event.query))
-            counts.add(event.event_time, _SEARCHES, (entity("keyword", keyword), entity("category", event.category)))
-        for event in events.get("impression", ()):
-            assert isinstance(event, ImpressionEvent)
-            keyword = normal_form(event.keyword)
-            counts.add(event.event_time, _IMPRESSIONS, _entities(event.item, event.category, keyword, event.campaign))
-        for event in events.get("click", ()):
-            assert isinstance(event, ClickEvent)
-            keyword = normal_form(event.keyword)
-            counts.add(event.event_time, _CLICKS, _entities(event.item, event.category, keyword, event.campaign))
-            click = Click(event.event_time, event.event_id, keyword, event.campaign)
-            self._click((event.shopper, event.item), click, counts)
-            accepted.clicks.append((event.shopper, event.item, click))
-        for event in events.get("purchase", ()):
-            assert isinstance(event, PurchaseEvent)
+                seen.append((keyword, query))
+        for clicked_on in clicks:
+            keyword = normal_form(clicked_on.keyword)
+            click = Click(clicked_on.event_time, clicked_on.event_id, keyword, clicked_on.campaign)
+            self._click((clicked_on.shopper, clicked_on.item), click, counts)
+            accepted.clicks.append((clicked_on.shopper, clicked_on.item, click))
+        for event in cast("list[PurchaseEvent]", events.get("purchase", [])):
             purchase = Purchase(event.event_time, event.event_id, event.quantity, event.quantity * event.unit_price)
             counts.add_purchase(purchase, (entity("item", event.item), entity("category", event.category)))
             clicked = self._attribution.add_purchase((event.shopper, event.item), purchase)
@@ -224,15 +224,37 @@ class ShopperStage:
 
 
 class Counts:
-    """Changes to counts of one batch: which entities an event was counted for, by minute and metric."""
+    """Changes to counts of one batch: which entities an event was counted for, by minute and metric.
+
+    Events are counted by columns: a name is made once for what is the same, and all else is arithmetic on arrays.
+    """
 
     def __init__(self) -> None:
-        self._named: dict[tuple[int, int], list[str]] = defaultdict(list)
+        self._numbers: dict[str, int] = defaultdict(lambda: len(self._numbers))
+        self._counted: list[tuple[int, Ints, Ints]] = []
         self._amounts: list[tuple[int, int, str, int]] = []
 
-    def add(self, time_ms: int, metric: int, entities: tuple[str, ...]) -> None:
-        """Count one event for each of `entities`."""
-        self._named[time_ms // MINUTE_MS, metric] += entities
+    def add_searches(self, events: Sequence[SearchEvent]) -> None:
+        """Count each search for its keyword and category."""
+        if events:
+            minutes = _minutes(events)
+            self._add(_SEARCHES, minutes, "keyword", _Column.of([event.query for event in events]).mapped(normal_form))
+            self._add(_SEARCHES, minutes, "category", _Column.of([event.category for event in events]))
+
+    def add_shown(self, metric: int, events: Sequence[ImpressionEvent | ClickEvent]) -> None:
+        """Count each impression or click for its item, category, keyword, pair and campaign."""
+        if not events:
+            return
+        minutes = _minutes(events)
+        items = _Column.of([event.item for event in events])
+        keywords = _Column.of([event.keyword for event in events]).mapped(normal_form)
+        self._add(metric, minutes, "item", items)
+        self._add(metric, minutes, "category", _Column.of([event.category for event in events]))
+        self._add(metric, minutes, "keyword", keywords)
+        self._add(metric, minutes, "pair", _pairs(items, keywords))
+        campaigns = [event.campaign or "" for event in events]
+        promoted = np.fromiter(map(bool, campaigns), np.bool_, len(campaigns))
+        self._add(metric, minutes[promoted], "campaign", _Column.of(list(filter(None, campaigns))))
 
     def add_purchase(self, purchase: Purchase, entities: tuple[str, ...], sign: int = 1) -> None:
         """Count (or, with sign -1, take back) a purchase in the tile of its own time."""
@@ -240,28 +262,26 @@ class Counts:
         for metric, amount in ((_PURCHASES, 1), (_UNITS, purchase.units), (_REVENUE, purchase.revenue)):
             self._amounts += [(minute, metric, name, sign * amount) for name in entities]
 
-    def packed(self, partitions: int) -> dict[int, tuple[list[str], bytes, bytes, bytes]]:
-        """Per entity partition: entities, and of each row entity number, minute and amounts, as `FeatureDeltas` wants.
+    def _add(self, metric: int, minutes: Ints, kind: str, keys: _Column) -> None:
+        numbers = np.array([self._numbers[entity(kind, key)] for key in keys.values], np.int64)
+        self._counted.append((metric, minutes, numbers[keys.place]))
 
-        Entities are numbered as they come, so that all that follows is arithmetic on arrays.
-        """
-        numbers: dict[str, int] = defaultdict(lambda: len(numbers))
-        of_group = [[numbers[name] for name in names] for names in self._named.values()]
-        of_group.append([numbers[name] for _, _, name, _ in self._amounts])
+    def packed(self, partitions: int) -> dict[int, tuple[list[str], bytes, bytes, bytes]]:
+        """Per entity partition: entities, and the rows' entity numbers, minutes and amounts, as in `FeatureDeltas`."""
+        numbers = self._numbers
+        bought: Ints = np.array(
+            [(minute, metric, numbers[name], amount) for minute, metric, name, amount in self._amounts], np.int64
+        ).reshape(-1, 4)
         if not numbers:
             return {}
-        lengths = [len(names) for names in self._named.values()]
-        entity_of = np.array([number for group in of_group for number in group], np.int64)
-        minute = np.concatenate(
-            [np.repeat([minute for minute, _ in self._named], lengths), [amount[0] for amount in self._amounts]]
-        ).astype(np.int64)
-        metric = np.concatenate(
-            [np.repeat([metric for _, metric in self._named], lengths), [amount[1] for amount in self._amounts]]
-        ).astype(np.int64)
-        amount = np.concatenate([np.ones(sum(lengths), np.int64), [amount[3] for amount in self._amounts]])
+        lengths = [len(minutes) for _, minutes, _ in self._counted]
+        minute = np.concatenate([*(minutes for _, minutes, _ in self._counted), bought[:, 0]])
+        metric = np.concatenate([np.repeat([metric for metric, _, _ in self._counted], lengths), bought[:, 1]])
+        entity_of = np.concatenate([*(places for _, _, places in self._counted), bought[:, 2]])
+        amount = np.concatenate([np.ones(sum(lengths), np.int64), bought[:, 3]])
         rows, row_of = np.unique(minute * len(numbers) + entity_of, return_inverse=True)
         amounts = np.zeros((len(rows), len(METRICS)), np.int64)
-        np.add.at(amounts, (row_of, metric), amount.astype(np.int64))
+        np.add.at(amounts, (row_of, metric.astype(np.int64)), amount)
         minutes, entity_of = np.divmod(rows, len(numbers))
         names = list(numbers)
         partition_of = np.array([crc32(name.encode()) % partitions for name in names])[entity_of]
@@ -278,15 +298,39 @@ class Counts:
         return packed
 
 
+class _Column(NamedTuple):
+    """A value of each event: that of event e is `values[place[e]]`."""
+
+    values: list[str]
+    """Each once."""
+    place: Ints
+
+    @classmethod
+    def of(cls, values: list[str]) -> _Column:
+        places = {value: place for place, value in enumerate(dict.fromkeys(values))}
+        return cls(list(places), np.fromiter(map(places.__getitem__, values), np.int64, len(values)))
+
+    def mapped(self, function: Callable[[str], str]) -> _Column:
+        """The column of the function's values."""
+        column = _Column.of([function(value) for value in self.values])
+        return _Column(column.values, column.place[self.place])
+
+
+def _pairs(items: _Column, keywords: _Column) -> _Column:
+    both, place = np.unique(items.place * len(keywords.values) + keywords.place, return_inverse=True)
+    item_of, keyword_of = (places.tolist() for places in np.divmod(both, len(keywords.values)))
+    names = [f"{items.values[i]}|{keywords.values[k]}" for i, k in zip(item_of, keyword_of, strict=True)]
+    return _Column(names, place)
+
+
+def _minutes(events: Sequence[Event]) -> Ints:
+    return np.fromiter((event.event_time for event in events), np.int64, len(events)) // MINUTE_MS
+
+
 def clicked_entities(item: str, click: Click) -> tuple[str, ...]:
     """The entities that a purchase counts for through its click."""
     entities = (entity("keyword", click.keyword), entity("pair", pair_key(item, click.keyword)))
     return entities if click.campaign is None else (*entities, entity("campaign", click.campaign))
-
-
-def _entities(item: str, category: str, keyword: str, campaign: str | None) -> tuple[str, ...]:
-    entities = (f"item:{item}", f"category:{category}", f"keyword:{keyword}", f"pair:{item}|{keyword}")
-    return entities if campaign is None else (*entities, f"campaign:{campaign}")
 
 
 def _wrong_key(key: bytes | None, shopper: str) -> Rejected:

@@ -63,9 +63,11 @@ class Stage(Protocol):
 
 
 class Publisher(Protocol):
-    """Sends outbox messages in order. Returns once the broker has acknowledged them all."""
+    """Sends outbox messages in order."""
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> None: ...
+    def publish(self, outgoing: Sequence[Outgoing]) -> Callable[[], None] | None:
+        """Send. Either the broker has acknowledged them all on return, or a call of what is returned waits for that."""
+        ...
 
 
 Probe = Callable[[str], None]
@@ -91,6 +93,8 @@ class PartitionRunner:
     _epoch: int = 0
     _journal_bytes: int = 0
     _published: int = 0
+    _unacknowledged: int = 0
+    _acknowledged: Callable[[], None] | None = None
     _sent: dict[str, int] = field(default_factory=dict)
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
@@ -114,6 +118,7 @@ class PartitionRunner:
         """
         outcome = self.stage.process(records, self.clock.now_ms())
         self.probe("processed")
+        self._settle()
         self._commit(outcome, records)
         self.probe("committed")
         self._publish(outcome.outgoing)
@@ -121,13 +126,12 @@ class PartitionRunner:
 
     def stop(self) -> None:
         """Write a snapshot, so that the next start is quick. Optional: a crash loses nothing."""
+        self._settle()
         self._write(Write(snapshot=self.stage.snapshot(), published=self._published))
         self._published = 0
 
     def _commit(self, outcome: Outcome, records: Sequence[Record]) -> None:
-        offsets: dict[TopicPartition, int] = {}
-        for record in records:
-            offsets[record.topic, record.partition] = record.offset + 1
+        offsets = {(record.topic, record.partition): record.offset + 1 for record in records}
         if outcome.entry is None and not outcome.outgoing and not offsets:
             return
         self._journal_bytes += len(outcome.entry or b"")
@@ -167,5 +171,12 @@ class PartitionRunner:
         self.stage.before_publish(outgoing, self._epoch)
         self.probe("written")
         if outgoing:
-            self.publisher.publish(outgoing)
-            self._published += len(outgoing)
+            self._acknowledged = self.publisher.publish(outgoing)
+            self._unacknowledged = len(outgoing)
+
+    def _settle(self) -> None:
+        """Wait for the messages of the batch before: the broker's answer comes while the next batch is processed."""
+        if self._acknowledged:
+            self._acknowledged()
+        self._published += self._unacknowledged
+        self._acknowledged, self._unacknowledged = None, 0

@@ -52,10 +52,11 @@ class MemoryBroker:
         log = self.logs[topic, partition]
         log.append(Record(topic, partition, len(log), key, value, time_ms))
 
-    def publish(self, outgoing: Sequence[Outgoing]) -> None:
+    def publish(self, outgoing: Sequence[Outgoing]) -> Callable[[], None]:
         for message in outgoing:
             self.probe("publishing")
             self.append(message.topic, max(message.partition, 0), message.key, message.value, 0)
+        return lambda: self.probe("acknowledging")
 
 
 class Pipeline:
