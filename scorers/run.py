@@ -74,13 +74,16 @@ def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
 
 def run(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT, then end after the turn at hand."""
-    worker = make_worker(settings, SystemClock())
+    worker: ScoringWorker | None = None
 
     def stop(number: int, frame: FrameType | None) -> None:
         log.info("%s: stopping after this turn", signal.Signals(number).name)
+        if worker is None:  # still loading
+            raise SystemExit(0)
         worker.stop()
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    worker = make_worker(settings, SystemClock())
     metrics.serve(settings.metrics_port)
     worker.run()
