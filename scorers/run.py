@@ -8,10 +8,15 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
+from confluent_kafka import KafkaException
+from redis.exceptions import ConnectionError
+
 from feature_repo.vector_reader import VectorReader
 from infra import kafka, metrics, milvus, redis
 from infra.clock import Clock, SystemClock
+from infra.failure import Failure
 from infra.log import get_logger
+from infra.reach import Unreachable, one_line
 from infra.settings import Settings
 from infra.topics import Topics
 from scorers.controls import ControlReader
@@ -25,7 +30,7 @@ from scorers.retrieval.index import KeywordIndex
 from scorers.scoring import Scorer
 from scorers.shard import ScoringShard
 from scorers.worker import ScoringWorker, shards_of
-from streams.exactly_once import RedisCheckpoints
+from streams.exactly_once import Fenced, RedisCheckpoints
 
 log = get_logger(__name__)
 
@@ -73,7 +78,11 @@ def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
 
 
 def run(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT, then end after the turn at hand."""
+    """Run a worker until SIGTERM or SIGINT, then end after the turn at hand.
+
+    Raises:
+        Failure: another worker took a shard over, or a server went away; nothing is lost, start it again.
+    """
     worker: ScoringWorker | None = None
 
     def stop(number: int, frame: FrameType | None) -> None:
@@ -86,4 +95,9 @@ def run(settings: Settings) -> None:
     signal.signal(signal.SIGINT, stop)
     worker = make_worker(settings, SystemClock())
     metrics.serve(settings.metrics_port)
-    worker.run()
+    try:
+        worker.run()
+    except Fenced as fenced:
+        raise Failure(f"{fenced}; two workers were given the same shard (setting scorer_shards)") from fenced
+    except (ConnectionError, KafkaException) as error:
+        raise Unreachable(f"a server went away: {one_line(error)}") from error

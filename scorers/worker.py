@@ -99,7 +99,7 @@ class ScoringWorker:
             )
             for shard in self._shards
         ]
-        self._consumer: Consumer = kafka.consumer(settings, f"scorer-{self._shards[0].number}")
+        self._consumer: Consumer = kafka.consumer(settings, f"keypulse-scorer-{self._shards[0].number}")
         self._committed_at = 0
         self._stopping = threading.Event()
 
