@@ -32,13 +32,13 @@ from streams.normal_form import normal_form
 from streams.verification import Backlog, Verdict, verify
 
 HISTORY_DAYS = 8
-HISTORY_EVENTS = 400_000
-WARM_UP_MINUTES = 12
-"""Of history at the live rate: ten, and the time that training takes."""
+HISTORY_EVENTS = 800_000
 SHOCK_FACTOR = 8
 BAD_RATIO = 0.002
 _SETTLE_S = 3.0
 _DRAIN_S = 90.0
+_FIRST_LISTS_S = 90.0
+_QUIET_S = 4.0
 _TURN_S = 0.5
 _CONSISTENCY_SAMPLE = 2_000
 
@@ -98,11 +98,10 @@ class Demo:
         if size.catalogue:
             market.append(f"--catalogue={size.catalogue}")
         past = [f"--events={HISTORY_EVENTS}", f"--days={HISTORY_DAYS}", f"--seed={size.seed}"]
-        warm_up = [f"--warm-up-minutes={WARM_UP_MINUTES}", f"--warm-up-rate={size.rate}"]
 
         commands = {
             "topics": ["topics", "create"],
-            "market and history": ["simulate", "history", f"--out={folder}", *market, *past, *warm_up],
+            "market and history": ["simulate", "history", f"--out={folder}", *market, *past],
             "backfill": ["backfill", f"--history={folder}"],
             "keyword index": ["index", "build", f"--history={folder}"],
             "ranker": ["train", "ranker", f"--history={folder}"],
@@ -156,14 +155,16 @@ class Demo:
 
     def _wait_for_lists(self, processes: Processes, observer: Observer) -> None:
         """Wait until first lists come, and then until they stop coming in numbers."""
-        before, deadline = 0, time.monotonic() + 60
-        while time.monotonic() < deadline:
-            time.sleep(2 * _TURN_S)
+        begun = quiet_since = time.monotonic()
+        before = 0
+        while time.monotonic() - begun < _FIRST_LISTS_S:
+            time.sleep(_TURN_S)
             processes.check()
             now = len(observer.seen.sets)
-            if now and now == before:
+            if now != before:
+                before, quiet_since = now, time.monotonic()
+            elif now and time.monotonic() - quiet_since > _QUIET_S:
                 return
-            before = now
 
     def _stream(self, settings: Settings, processes: Processes, observer: Observer) -> dict[str, Any]:
         """Live events with a surge half-way, shown as they are answered, until all are counted."""
