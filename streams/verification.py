@@ -1,4 +1,4 @@
-"""Compares every online feature with the recount of the event logs. What `keypulse verify` and the demo run."""
+"""Compares every online feature with the recount of the event logs. What the demo runs at its end."""
 
 from __future__ import annotations
 
