@@ -272,7 +272,7 @@ def rebuild(
 
 @app.command(rich_help_panel=PANEL)
 def bench(
-    events: Annotated[int, typer.Option(min=1_000, help="Events that our pipeline drains.")] = 1_000_000,
+    events: Annotated[int, typer.Option(min=1_000, help="Events that our pipeline and the limit drain.")] = 2_000_000,
     hours: Annotated[float, typer.Option(min=0.1, help="Event time that they span.")] = 1.0,
     plain_events: Annotated[int, typer.Option(min=100, help="Of these, for the plain Faust agent.")] = 20_000,
     profile_events: Annotated[int, typer.Option(min=1_000, help="Of these, for the profile.")] = 200_000,
