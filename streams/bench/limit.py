@@ -12,7 +12,7 @@ from confluent_kafka import TopicPartition
 from infra import kafka
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.bench.processes import Pids, cpu_seconds, cpu_us_per_event
+from streams.bench.processes import Pids, cpu_seconds, cpu_us_per_event, memory_mb
 from streams.bench.report import Result
 from streams.events import EVENT_TYPES, Click, Impression, Search
 
@@ -53,4 +53,5 @@ def run(settings: Settings, events: int, servers: Pids) -> Result:
         seconds=round(seconds, 3),
         events_per_second=round(drained / seconds, 1),
         cpu_us_per_event=cpu_us_per_event(cpu_began, cpu, drained),
+        memory_mb=memory_mb(pids),
     )

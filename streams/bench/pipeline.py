@@ -18,7 +18,7 @@ from infra.clock import Clock
 from infra.settings import Settings
 from infra.stack.server import free_port
 from infra.topics import Topics
-from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, stopped_after
+from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, memory_mb, stopped_after
 from streams.bench.report import Exactness, Result
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
@@ -52,7 +52,7 @@ def run(
             _wait_until_counted(settings, events, (shopper, entity), progress)
             # The last vectors wait until the entities they belong to are due again.
             time.sleep((settings.entity_interval_ms + 2 * settings.vector_interval_ms) / 1_000)
-            cpu = cpu_seconds(pids)
+            cpu, memory = cpu_seconds(pids), memory_mb(pids)
     seconds = (_last_vector_ms(settings) - began) / 1_000
     verdict = verify(settings)
     return Result(
@@ -61,6 +61,7 @@ def run(
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1),
         cpu_us_per_event=cpu_us_per_event(cpu_began, cpu, events),
+        memory_mb=memory,
         exactness=Exactness(compared=verdict.compared, mismatches=verdict.mismatches, examples=verdict.examples),
     )
 

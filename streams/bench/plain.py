@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from infra.settings import Settings
-from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, stopped_after
+from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, memory_mb, stopped_after
 from streams.bench.report import Exactness, Result
 from streams.verification import verify
 
@@ -37,7 +37,7 @@ def run(
             return int(found[1]) >= events
 
         ended = int(_wait(agent, _PUSHED, all_pushed, float("inf"))[2])
-        cpu = cpu_seconds(pids)
+        cpu, memory = cpu_seconds(pids), memory_mb(pids)
     verdict = verify(settings)
     seconds = (ended - began) / 1_000
     return Result(
@@ -46,6 +46,7 @@ def run(
         seconds=round(seconds, 3),
         events_per_second=round(events / seconds, 1),
         cpu_us_per_event=cpu_us_per_event(cpu_began, cpu, events),
+        memory_mb=memory,
         exactness=Exactness(compared=verdict.compared, mismatches=verdict.mismatches, examples=verdict.examples),
     )
 

@@ -72,6 +72,11 @@ def cpu_seconds(pids: Pids) -> dict[str, float]:
     return {name: time.user + time.system for name, time in times.items()}
 
 
+def memory_mb(pids: Pids) -> dict[str, int]:
+    """Resident memory of each process, MB."""
+    return {name: psutil.Process(pid).memory_info().rss >> 20 for name, pid in pids.items()}
+
+
 def cpu_us_per_event(before: Mapping[str, float], after: Mapping[str, float], events: int) -> dict[str, float]:
     """CPU time between two readings, in microseconds an event, by process and in all."""
     used = {name: (after[name] - before[name]) * 1e6 / events for name in before}

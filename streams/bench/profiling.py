@@ -50,6 +50,7 @@ GROUPS = {
     "streams.exactly_once": "checkpoint",
     "streams.stage": "consume",
     "streams.publisher": "publish",
+    "streams.bench": "the sampler",
 }
 """Group of a module, or of a function where it differs. A function's own time includes what it calls outside of ours:
 `msgspec`, `numpy`, the Redis client."""

@@ -25,6 +25,8 @@ class Result(Struct, frozen=True, kw_only=True):
     events_per_second: float
     cpu_us_per_event: dict[str, float]
     """By process, and `all`."""
+    memory_mb: dict[str, int]
+    """Resident at the end, by process."""
     exactness: Exactness | None = None
 
 
@@ -115,12 +117,14 @@ def tables(report: Report) -> list[Table]:
 
 
 def _cpu(result: Result) -> Table:
-    table = Table(title=f"{result.what}: CPU by process")
+    table = Table(title=f"{result.what}: CPU and memory by process")
     table.add_column("process")
     table.add_column("us/event", justify="right")
     table.add_column("cores", justify="right")
+    table.add_column("MB", justify="right")
     for name, used in result.cpu_us_per_event.items():
-        table.add_row(name, f"{used:.2f}", f"{used * result.events_per_second / 1e6:.2f}")
+        cores = used * result.events_per_second / 1e6
+        table.add_row(name, f"{used:.2f}", f"{cores:.2f}", f"{result.memory_mb.get(name, 0) or ''}")
     return table
 
 

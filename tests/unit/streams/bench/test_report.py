@@ -18,6 +18,7 @@ def _result(what: str, rate: float, cpu: float, exactness: Exactness | None = No
         seconds=1_000 / rate,
         events_per_second=rate,
         cpu_us_per_event={"one": cpu, "all": cpu},
+        memory_mb={"one": 321},
         exactness=exactness,
     )
 
@@ -72,4 +73,5 @@ def test_tables_show_each_contender_and_each_group() -> None:
     assert "0.25x" in shown
     assert "100.00x" in shown
     assert "70 of 70" in shown
+    assert "321" in shown
     assert "EventDecoder.decode 2.00" in shown
