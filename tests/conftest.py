@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from pymilvus import MilvusClient
 from redis import Redis
 
 from infra.settings import Settings, load
@@ -54,10 +55,11 @@ def milvus_uri(stack: dict[str, state.Part]) -> str:
 def integration_settings(
     kafka_servers: str, redis_url: str, online_redis_url: str, milvus_uri: str, tmp_path: Path
 ) -> Settings:
-    """The private stack's settings: topics and collection of this test alone, both Redis emptied, home in tmp_path."""
+    """The private stack's settings: topics of this test alone, both Redis and Milvus emptied, home in tmp_path."""
     for url in (redis_url, online_redis_url):
         with Redis.from_url(url) as redis:
             redis.flushall()
+    _empty(MilvusClient(milvus_uri))
     number = next(_numbers)
     return load(
         home=tmp_path / "home",
@@ -69,3 +71,12 @@ def integration_settings(
         topic_prefix=f"t{number}.",
         keyword_collection=f"keywords_{number}",
     )
+
+
+def _empty(milvus: MilvusClient) -> None:
+    """Drop every collection; one that an alias points to can't be dropped before it."""
+    for collection in milvus.list_collections():
+        for alias in milvus.list_aliases(collection)["aliases"]:
+            milvus.drop_alias(alias)
+        milvus.drop_collection(collection)
+    milvus.close()
