@@ -48,17 +48,19 @@ class Observations:
         ]
 
     def answers_to(self, canonical: str, since_ms: int) -> list[ReceivedSet]:
-        """Sets that tell of `canonical`: triggered by it, or with it added or moved up; since a moment."""
-        return [one for one in self.sets if one.at_ms >= since_ms and _tells_of(one.suggestions, canonical)]
+        """Sets that a movement since a moment led to, and that list `canonical` because of it.
+
+        That is: it was added, or it is what moved. A place that it merely gained may have another cause.
+        """
+        return [one for one in self.sets if _answers(one.suggestions, canonical, since_ms)]
 
 
-def _tells_of(suggestions: SuggestionSet, canonical: str) -> bool:
-    if canonical in suggestions.changes.added:
-        return True
-    if any(move.canonical == canonical and move.after < move.before for move in suggestions.changes.moved):
-        return True
+def _answers(suggestions: SuggestionSet, canonical: str, since_ms: int) -> bool:
+    if suggestions.trigger.event_time < since_ms:
+        return False
     listed = any(one.canonical == canonical for one in suggestions.suggestions)
-    return listed and suggestions.trigger.entity == entity("keyword", canonical)
+    moved = suggestions.trigger.entity == entity("keyword", canonical)
+    return canonical in suggestions.changes.added or (moved and listed)
 
 
 class Observer:

@@ -71,6 +71,11 @@ def test_anything_amiss_is_not_ok(changed: dict[str, Any]) -> None:
     assert not report(_run(**changed))["ok"]
 
 
+def test_a_set_whose_cause_is_older_than_the_surge_is_no_answer() -> None:
+    seen = Observations(sets=[_set(10_400, ["boot rain"], 9_900), _set(10_500, [], 10_400)])
+    assert seen.answers_to("boot rain", 10_000) == []
+
+
 def test_what_was_held_back_on_purpose_is_not_latency() -> None:
     seen = Observations(sets=[_set(5_000, [], 1_000, held_ms=3_500)])
     assert seen.event_to_suggestion_ms() == [500]
