@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
 
+_GRPC = {"grpc.keepalive_time_ms": 310_000}
+"""pymilvus pings every 10 s; a gRPC server by default, as Milvus Lite's is, hangs up on who does so within 300 s."""
+
+
 def connect(settings: Settings, timeout_s: float = 60.0) -> MilvusClient:
     """A client of the Milvus server, once it lists its collections (an open port is not yet an answer).
 
@@ -24,6 +28,6 @@ def client(settings: Settings, timeout_s: float) -> MilvusClient:
     """A client, in one try. Raises pymilvus's own errors."""
     from pymilvus import MilvusClient
 
-    new = MilvusClient(uri=settings.milvus_uri, token=settings.milvus_token, timeout=timeout_s)
+    new = MilvusClient(uri=settings.milvus_uri, token=settings.milvus_token, timeout=timeout_s, grpc_options=_GRPC)
     new.list_collections()
     return new

@@ -10,6 +10,7 @@ import pytest
 from pymilvus import MilvusClient
 from redis import Redis
 
+from infra import milvus
 from infra.settings import Settings, load
 from infra.stack import state
 from infra.stack.supervisor import Supervisor
@@ -59,9 +60,8 @@ def integration_settings(
     for url in (redis_url, online_redis_url):
         with Redis.from_url(url) as redis:
             redis.flushall()
-    _empty(MilvusClient(milvus_uri))
     number = next(_numbers)
-    return load(
+    settings = load(
         home=tmp_path / "home",
         bundle_path=tmp_path / "home" / "bundle",
         kafka_servers=kafka_servers,
@@ -71,12 +71,14 @@ def integration_settings(
         topic_prefix=f"t{number}.",
         keyword_collection=f"keywords_{number}",
     )
+    _empty(milvus.connect(settings))
+    return settings
 
 
-def _empty(milvus: MilvusClient) -> None:
+def _empty(client: MilvusClient) -> None:
     """Drop every collection; one that an alias points to can't be dropped before it."""
-    for collection in milvus.list_collections():
-        for alias in milvus.list_aliases(collection)["aliases"]:
-            milvus.drop_alias(alias)
-        milvus.drop_collection(collection)
-    milvus.close()
+    for collection in client.list_collections():
+        for alias in client.list_aliases(collection)["aliases"]:
+            client.drop_alias(alias)
+        client.drop_collection(collection)
+    client.close()
