@@ -92,7 +92,6 @@ class Settings(BaseSettings):
     )
     vector_interval_ms: int = Field(200, ge=10, description="How often changed vectors are written to the online store")
     entity_interval_ms: int = Field(1_000, ge=10, description="One entity's vector is written at most this often")
-    sweep_interval_ms: int = Field(1_000, ge=100, description="How often windows move on with no new event")
     snapshot_journal_bytes: int = Field(
         16_777_216, ge=1_024, description="A checkpoint's journal is folded into a snapshot past this size"
     )
@@ -213,6 +212,11 @@ def load(**overrides: Any) -> Settings:
         return Settings(**overrides)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(dict(problem)) for problem in error.errors())) from None
+
+
+def environment(settings: Settings, *names: str) -> dict[str, str]:
+    """The named settings as environment variables, for a process that is to have them too."""
+    return {f"KEYPULSE_{name.upper()}": str(getattr(settings, name)) for name in names}
 
 
 def _explain(problem: dict[str, Any]) -> str:

@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
-
-from infra.kafka import consumer
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.log_reader import log_reader
 
 
 def known_campaigns(settings: Settings) -> list[str]:
     """Campaigns that the topic holds and that no tombstone deleted, as of now.
 
     Raises:
-        KafkaException: the topic cannot be read.
+        KafkaException, Unreachable: the topic cannot be read.
     """
     topic = Topics.of(settings).campaign_state
-    client = consumer(settings, "known-campaigns", **{"enable.partition.eof": True})
-    client.assign([TopicPartition(topic.name, partition, OFFSET_BEGINNING) for partition in range(topic.partitions)])
     known: dict[str, bool] = {}
-    ended: set[int] = set()
-    try:
-        while len(ended) < topic.partitions:
-            for message in client.consume(1_000, timeout=0.2):
-                error = message.error()
-                if error is None:
-                    known[(message.key() or b"").decode(errors="replace")] = message.value() is not None
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    ended.add(message.partition())
-                else:
-                    raise KafkaException(error)
-    finally:
-        client.close()
+    with log_reader(settings, "known-campaigns") as reader:
+        for record in reader.until_now(topic):
+            known[(record.key or b"").decode(errors="replace")] = record.value is not None
     return sorted(campaign for campaign, there in known.items() if there)

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from infra import kafka, metrics
 from infra.clock import Clock
@@ -23,7 +23,7 @@ from scorers.shard import ScoringShard, decode_signals
 from scorers.state_topic import known_campaigns
 from streams.exactly_once import CheckpointStore
 from streams.messages import Signal
-from streams.stage import PartitionRunner, Publisher, Record
+from streams.stage import PartitionRunner, Publisher, Record, record_of
 
 log = get_logger(__name__)
 
@@ -166,7 +166,7 @@ class ScoringWorker:
             if error := message.error():
                 self._check(error)
             else:
-                records.append(_record(message))
+                records.append(record_of(message))
         for topic in self._inputs:
             count = sum(record.topic == topic for record in records)
             metrics.RECORDS_CONSUMED.labels("scorer", topic).inc(count)
@@ -215,19 +215,3 @@ class ScoringWorker:
 def _unread(records: Sequence[Record], runner: PartitionRunner) -> list[Record]:
     """The shard may have read further than the others before a restart."""
     return [record for record in records if record.offset >= runner.offsets.get((record.topic, record.partition), 0)]
-
-
-def _record(message: Message) -> Record:
-    topic, partition, offset = message.topic(), message.partition(), message.offset()
-    assert topic is not None
-    assert partition is not None
-    assert offset is not None
-    key, value = message.key(), message.value()
-    return Record(
-        topic,
-        partition,
-        offset,
-        key.encode() if isinstance(key, str) else key,
-        value.encode() if isinstance(value, str) else value,
-        message.timestamp()[1],
-    )

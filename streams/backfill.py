@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -55,6 +56,14 @@ class Summary:
     """Event time up to which it counted, ms."""
 
 
+class _Owned(NamedTuple):
+    """A stage's partition that was taken over."""
+
+    stage: Stage
+    epoch: int
+    progress: Progress
+
+
 class Backfill:
     """One backfill: `run` it once."""
 
@@ -66,12 +75,12 @@ class Backfill:
         self._store = store
         self._archive = archive
         self._topics = Topics.of(settings)
-        self._epochs: dict[str, int] = {}
-        self._progress: dict[str, Progress] = {}
         partitions = range(settings.partitions)
         self._shoppers = [ShopperStage(partition, settings, self._topics) for partition in partitions]
         self._entities = [EntityStage(partition, settings, self._topics, store) for partition in partitions]
+        self._owned: dict[str, _Owned] = {}
         self._served: list[list[ServedVectors]] = [[] for _ in partitions]
+        self._rows = [0 for _ in partitions]
         self._archived = [0 for _ in partitions]
         self._deltas: dict[int, list[Record]] = defaultdict(list)
         self._summary = Summary()
@@ -114,9 +123,9 @@ class Backfill:
                     f"{owner} has a checkpoint already, so history would be counted on top of it; run "
                     "`keypulse rebuild` first to forget all that was counted"
                 )
-            self._epochs[owner] = checkpoint.epoch
-            self._progress[owner] = Progress(owner, checkpoint)
-            stage.restore(checkpoint, self._progress[owner])
+            progress = Progress(owner, checkpoint)
+            stage.restore(checkpoint, progress)
+            self._owned[owner] = _Owned(stage, checkpoint.epoch, progress)
 
     def _judged(self, partition: int, name: EventName, events: list[Event]) -> list[Event]:
         stage = self._shoppers[partition]
@@ -142,10 +151,10 @@ class Backfill:
 
     def _serve(self, partition: int, rows: FeatureRows) -> None:
         sums: NDArray[np.float64] = np.frombuffer(rows.sums, "<f8").reshape(len(rows.entities), -1)
-        sequence = rows.envelope.sequence
-        served = self._served[partition]
-        served.append(ServedVectors(rows.entities, sums, rows.as_of, rows.as_of, sequence))
-        if sum(len(batch.entities) for batch in served) > _ARCHIVE_ROWS:
+        served = ServedVectors(rows.entities, sums, rows.as_of, rows.as_of, rows.envelope.sequence)
+        self._served[partition].append(served)
+        self._rows[partition] += len(rows.entities)
+        if self._rows[partition] > _ARCHIVE_ROWS:
             self._write_archive(partition)
 
     def _write_archive(self, partition: int) -> None:
@@ -154,24 +163,23 @@ class Backfill:
             first, following = self._archived[partition], self._archived[partition] + len(served)
             self._summary.log_rows += self._archive.write(partition, first, following, served)
             self._archived[partition] = following
+            self._rows[partition] = 0
             served.clear()
 
     def _finish(self) -> None:
         for number, stage in enumerate(self._entities):
+            _, epoch, progress = self._owned[f"entity/{number}"]
             entities, sums, as_of = stage.vectors()
             self._summary.entities += len(entities)
-            sequence = self._progress[f"entity/{number}"].next_envelope(f"features.log/{number}").sequence
+            sequence = progress.next_envelope(f"features.log/{number}").sequence
             self._served[number].append(ServedVectors(entities, sums, as_of, as_of, sequence))
             self._write_archive(number)
-            self._store.write(number, self._epochs[f"entity/{number}"], entities, sums, as_of)
+            self._store.write(number, epoch, entities, sums, as_of)
             self._store.confirm(number)
         # Checkpoints last: a backfill that was cut short is begun anew.
-        for owner, epoch in self._epochs.items():
-            name, _, partition = owner.partition("/")
-            stages: list[ShopperStage] | list[EntityStage] = self._shoppers if name == "shopper" else self._entities
-            progress = self._progress[owner]
-            snapshot = stages[int(partition)].snapshot()
-            self._checkpoints.commit(owner, epoch, Write(snapshot=snapshot, sent=progress.sent, seen=progress.seen))
+        for owner, (owned, epoch, progress) in self._owned.items():
+            write = Write(snapshot=owned.snapshot(), sent=progress.sent, seen=progress.seen)
+            self._checkpoints.commit(owner, epoch, write)
 
 
 def _moments(newest: list[NDArray[np.int64]]) -> list[int]:

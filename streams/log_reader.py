@@ -11,7 +11,7 @@ from infra import kafka
 from infra.reach import until_reachable
 from infra.settings import Settings
 from infra.topics import Topic
-from streams.stage import Record
+from streams.stage import Record, record_of
 
 _REQUEST_S = 10.0
 _PATIENCE_S = 30.0
@@ -51,9 +51,7 @@ class LogReader:
                 partition, offset, error = message.partition(), message.offset(), message.error()
                 if error is None:
                     if offset < ends.get(partition, 0):
-                        yield Record(
-                            topic.name, partition, offset, message.key(), message.value(), message.timestamp()[1]
-                        )
+                        yield record_of(message)
                     if offset + 1 >= ends.get(partition, 0):
                         ends.pop(partition, None)
                 elif error.code() == error._PARTITION_EOF:

@@ -22,10 +22,10 @@ from infra.settings import Settings
 from infra.topics import Topic
 from streams.exactly_once import CheckpointStore
 from streams.publisher import OverlappingPublisher
-from streams.stage import PartitionRunner, Record, Stage
+from streams.stage import PartitionRunner, Record, Stage, record_of
 
 if TYPE_CHECKING:
-    from confluent_kafka import Consumer, Message
+    from confluent_kafka import Consumer
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class StageService:
             if error := message.error():
                 self._check(error)
             else:
-                record = _record(message)
+                record = record_of(message)
                 batches[record.partition].append(record)
         woken = self._woken.is_set()
         self._woken.clear()
@@ -196,14 +196,3 @@ class StageService:
         if error.fatal() or not error.retriable():
             raise KafkaException(error)
         log.warning("%s: %s", self._group, error.str())
-
-
-def _record(message: Message) -> Record:
-    return Record(
-        message.topic(),
-        message.partition(),
-        message.offset(),
-        message.key(),
-        message.value(),
-        message.timestamp()[1],
-    )

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from msgspec import Struct
 
 from infra import metrics
 from infra.clock import Clock
 from streams.exactly_once import Checkpoint, CheckpointStore, Fenced, Outgoing, Progress, TopicPartition, Write
+
+if TYPE_CHECKING:
+    from confluent_kafka import Message
 
 
 class Record(Struct, frozen=True, gc=False):
@@ -26,6 +29,18 @@ class Record(Struct, frozen=True, gc=False):
     key: bytes | None
     value: bytes | None
     time_ms: int
+
+
+def record_of(message: Message) -> Record:
+    """The record in a message that confluent-kafka consumed without an error."""
+    return Record(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        message.key(),
+        message.value(),
+        message.timestamp()[1],
+    )
 
 
 @dataclass(frozen=True)

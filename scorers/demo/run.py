@@ -16,7 +16,7 @@ from feature_repo import consistency
 from feature_repo.vector_reader import VectorReader
 from infra import redis
 from infra.clock import SystemClock
-from infra.settings import Settings, load
+from infra.settings import Settings, environment, load
 from infra.stack import state
 from infra.stack.supervisor import Supervisor
 from infra.topics import Topics
@@ -35,6 +35,7 @@ HISTORY_DAYS = 8
 HISTORY_EVENTS = 800_000
 SHOCK_FACTOR = 8
 BAD_RATIO = 0.002
+_PASSED_ON = ("home", "bundle_path", "kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri")
 _SETTLE_S = 3.0
 _DRAIN_S = 90.0
 _FIRST_LISTS_S = 90.0
@@ -82,7 +83,7 @@ class Demo:
             with self._steps.step("servers"):
                 supervisor.up()
             settings = state.settings(home=self._home, bundle_path=self._home / "bundle")
-            processes = Processes(_environment(settings), self._home / "logs")
+            processes = Processes(environment(settings, *_PASSED_ON), self._home / "logs")
             try:
                 self._learn(processes)
                 return self._live(settings, processes)
@@ -214,14 +215,6 @@ class Demo:
 def _dead_letters(settings: Settings) -> int:
     with log_reader(settings, "demo") as reader:
         return sum(1 for _ in reader.until_now(Topics.of(settings).deadletter))
-
-
-def _environment(settings: Settings) -> dict[str, str]:
-    """Settings of the demo's own stack for its processes."""
-    names = (
-        "home", "bundle_path", "kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri",
-    )  # fmt: skip
-    return {f"KEYPULSE_{name.upper()}": str(getattr(settings, name)) for name in names}
 
 
 def demo(size: Size, out: Path) -> bool:

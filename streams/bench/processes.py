@@ -12,10 +12,18 @@ from pathlib import Path
 import psutil
 
 from infra.failure import Failure
-from infra.settings import Settings
+from infra.settings import Settings, environment
 
 _STOP_S = 30.0
-_PASSED_ON = ("home", "kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri", "topic_prefix")
+_PASSED_ON = (
+    "home",
+    "kafka_servers",
+    "checkpoint_redis_url",
+    "online_redis_url",
+    "milvus_uri",
+    "topic_prefix",
+    "partitions",
+)
 Pids = Mapping[str, int]
 
 
@@ -30,11 +38,10 @@ class Worker:
         settings.home.mkdir(parents=True, exist_ok=True)
         self.name = name
         self.log = settings.home.absolute() / f"{settings.topic_prefix}{name}.log"
-        wanted = {field: getattr(settings, field) for field in _PASSED_ON} | {"partitions": settings.partitions}
-        environment = os.environ | {f"KEYPULSE_{field.upper()}": str(value) for field, value in (wanted | more).items()}
+        passed_on = environment(settings.model_copy(update=more), *_PASSED_ON, *more)
         with self.log.open("wb") as log:
             command = [sys.executable, "-m", *module]
-            self._process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=_ROOT)
+            self._process = subprocess.Popen(command, env=os.environ | passed_on, stdout=log, stderr=log, cwd=_ROOT)
         self.pid = self._process.pid
 
     def check_alive(self) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from infra import kafka, redis
 from infra.clock import SystemClock
-from infra.settings import Settings
+from infra.settings import Settings, environment
 from infra.topics import Topics
 from streams.events import EVENT_TYPES
 from streams.exactly_once import RedisCheckpoints
@@ -35,7 +35,7 @@ class Worker:
         self._stage = stage
         self._log = folder / f"{stage}.log"
         names = ("kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri", "topic_prefix", "home")
-        self._environment = os.environ | {f"KEYPULSE_{name.upper()}": str(getattr(settings, name)) for name in names}
+        self._environment = os.environ | environment(settings, *names)
         # Small batches, so that there is a middle to be killed in; no index, as keywords are not what is tested.
         self._environment |= {"KEYPULSE_KEYWORD_INDEX": "", "KEYPULSE_BATCH_RECORDS": "200"}
         self.start()
