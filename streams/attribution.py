@@ -60,8 +60,9 @@ class Attribution:
         self._window_ms = window_ms
         self._clicks: dict[ShopperItem, list[Click]] = {}
         self._purchases: dict[ShopperItem, list[Attributed]] = {}
-        self._added = 0
         self._forget_at = _FEWEST_TO_FORGET
+        self.clicks_kept = 0
+        self.purchases_kept = 0
 
     def add_purchase(self, key: ShopperItem, purchase: Purchase) -> Click | None:
         """Add a purchase; its click so far, if any."""
@@ -73,12 +74,12 @@ class Attribution:
     def load_purchase(self, key: ShopperItem, attributed: Attributed) -> None:
         """Take over a purchase whose click is known."""
         self._purchases.setdefault(key, []).append(attributed)
-        self._added += 1
+        self.purchases_kept += 1
 
     def add_click(self, key: ShopperItem, click: Click) -> list[Correction]:
         """Add a click; the purchases that it takes over from an earlier click or from none."""
         self._clicks.setdefault(key, []).append(click)
-        self._added += 1
+        self.clicks_kept += 1
         corrections = []
         purchases = self._purchases.get(key, [])
         for place, (purchase, before) in enumerate(purchases):
@@ -93,17 +94,15 @@ class Attribution:
         The bounds are the oldest event times (ms) that the click and purchase partitions can still accept. Changes no
         answer; does its work only once as much was added as was kept.
         """
-        if self._added < self._forget_at:
+        if self.clicks_kept + self.purchases_kept < self._forget_at:
             return
         oldest_click = purchase_bound - self._window_ms
         self._clicks = _where(self._clicks, lambda click: click.time >= oldest_click)
         self._purchases = _where(self._purchases, lambda attributed: attributed.purchase.time >= click_bound)
-        self._added = 0
-        self._forget_at = max(_FEWEST_TO_FORGET, sum(self.kept()))
-
-    def kept(self) -> tuple[int, int]:
-        """How many clicks and purchases are kept."""
-        return sum(map(len, self._clicks.values())), sum(map(len, self._purchases.values()))
+        self.clicks_kept = sum(map(len, self._clicks.values()))
+        self.purchases_kept = sum(map(len, self._purchases.values()))
+        kept = self.clicks_kept + self.purchases_kept
+        self._forget_at = kept + max(_FEWEST_TO_FORGET, kept)
 
     def clicks(self) -> Iterator[tuple[ShopperItem, Click]]:
         """The clicks that are kept."""

@@ -140,8 +140,9 @@ class EntityStage:
         count = len(self._entities)
         return self._entities, self._sums.sums[:count].reshape(count, -1).astype(np.float64), self._sums.as_of
 
-    def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> None:
+    def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> Sequence[int]:
         """Write the vectors of the feature-log messages to the online store."""
+        waited: dict[int, list[int]] = {}
         try:
             self._store.check(self._partition, epoch)
             for message in outgoing:
@@ -149,12 +150,15 @@ class EntityStage:
                     rows = msgspec.msgpack.decode(message.value, type=FeatureRows)
                     sums = np.frombuffer(rows.sums, "<f8").reshape(len(rows.entities), -1)
                     self._store.write(self._partition, epoch, rows.entities, sums, rows.as_of)
+                    waited[rows.as_of] = rows.event_times  # one sample, in every message of a flush
         except StoreEmptied:
             self._store.acquire(self._partition, epoch)
             self._write_all_again()
+            waited.clear()
         if self._rewrite == "flushed":
             self._store.confirm(self._partition)
             self._rewrite = "no"
+        return [event_time for event_times in waited.values() for event_time in event_times]
 
     def _reset(self) -> None:
         self._entities: list[str] = []

@@ -201,6 +201,8 @@ class ShopperStage:
             metrics.WATERMARK_MS.labels(topic.name, str(self._partition)).set(log.newest)
         _, _, clicks, purchases = self._logs
         self._attribution.forget(clicks.bound, purchases.bound)
+        for what, kept in (("clicks", self._attribution.clicks_kept), ("purchases", self._attribution.purchases_kept)):
+            metrics.ATTRIBUTION_KEPT.labels(str(self._partition), what).set(kept)
 
     def _reject(self, record: Record, rejected: Rejected, now_ms: int) -> Outgoing:
         metrics.RECORDS_DEADLETTERED.labels(record.topic, rejected.code).inc()

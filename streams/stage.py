@@ -69,10 +69,11 @@ class Stage(Protocol):
         """The whole state."""
         ...
 
-    def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> None:
+    def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> Sequence[int] | None:
         """Writes that must be visible before the messages are, e.g. vectors. Idempotent: repeated after a crash.
 
-        Called with every batch, also when there is nothing to publish.
+        Called with every batch, also when there is nothing to publish. Returns event times (ms), a sample, of what it
+        made readable as features.
         """
         ...
 
@@ -183,7 +184,11 @@ class PartitionRunner:
             raise
 
     def _publish(self, outgoing: Sequence[Outgoing]) -> None:
-        self.stage.before_publish(outgoing, self._epoch)
+        event_times = self.stage.before_publish(outgoing, self._epoch)
+        if event_times:
+            now_ms = self.clock.now_ms()
+            for event_time in event_times:
+                metrics.EVENT_TO_FEATURE_SECONDS.observe(max(now_ms - event_time, 0) / 1_000)
         self.probe("written")
         if outgoing:
             self._acknowledged = self.publisher.publish(outgoing)
