@@ -29,24 +29,24 @@ class History:
     @cached_property
     def searches(self) -> pl.DataFrame:
         """Columns of `streams.events.Search` but for the results."""
-        return self._events("search", ["event_time", "shopper", "query", "category"])
+        return self.events("search", ["event_time", "shopper", "query", "category"])
 
     @cached_property
     def impressions(self) -> pl.DataFrame:
         """Impressions with the keyword's `canonical` form."""
         columns = ["event_time", "item", "category", "campaign", "keyword", "position", "search_id", "shuffled"]
-        return canonical_column(self._events("impression", columns), "keyword")
+        return canonical_column(self.events("impression", columns), "keyword")
 
     @cached_property
     def clicks(self) -> pl.DataFrame:
         """Clicks with the keyword's `canonical` form."""
         columns = ["event_id", "event_time", "shopper", "item", "campaign", "keyword", "search_id"]
-        return canonical_column(self._events("click", columns), "keyword")
+        return canonical_column(self.events("click", columns), "keyword")
 
     @cached_property
     def purchases(self) -> pl.DataFrame:
         """Purchases: event id, time, shopper, item."""
-        return self._events("purchase", ["event_id", "event_time", "shopper", "item"])
+        return self.events("purchase", ["event_id", "event_time", "shopper", "item"])
 
     @cached_property
     def products(self) -> list[ProductState]:
@@ -78,8 +78,12 @@ class History:
         first, last = self.span
         return (last - first) / DAY_MS
 
-    def _events(self, name: EventName, columns: Sequence[str]) -> pl.DataFrame:
-        """The events of one type, each id once (the copy that arrived first)."""
+    def events(self, name: EventName, columns: Sequence[str]) -> pl.DataFrame:
+        """Columns of the events of one type, each id once (the copy that arrived first).
+
+        Raises:
+            BadHistory: the file is missing, unreadable, or lacks a column.
+        """
         path = self.folder / f"{name}.parquet"
         wanted = list(dict.fromkeys(["event_id", *columns]))
         try:
@@ -113,12 +117,13 @@ class History:
 
 
 def attributed(clicks: pl.DataFrame, purchases: pl.DataFrame, window_ms: int) -> pl.DataFrame:
-    """The click of each attributed purchase: columns of `clicks` and `purchased_at`; a row a purchase.
+    """The click of each attributed purchase: columns of `clicks`, `purchased_at`, any others of `purchases`; a row a
+    purchase.
 
     A purchase belongs to the shopper's last click on the item, by (time, event id), that is not later and at most
     `window_ms` older (`streams.attribution` does the same live).
     """
-    bought = purchases.select("shopper", "item", pl.col("event_id").alias("purchase"), purchased_at="event_time")
+    bought = purchases.rename({"event_id": "purchase", "event_time": "purchased_at"})
     age = pl.col("purchased_at") - pl.col("event_time")
     return (
         bought.join(clicks, on=["shopper", "item"])
