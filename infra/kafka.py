@@ -1,11 +1,13 @@
 """Kafka clients, tuned and secured in one place, and the topics as the registry wants them.
 
 `**over` takes librdkafka options that differ from what stands here: `producer(settings, **{"linger.ms": 50})`.
+Options that librdkafka refuses (of the setting `kafka_options`, as ours are tried) end in `SettingsError`.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
@@ -16,6 +18,7 @@ from infra.settings import Settings, SettingsError
 from infra.topics import Topic, Topics
 
 log = get_logger(__name__)
+_Client = TypeVar("_Client", Producer, Consumer, AdminClient)
 
 LARGEST_MESSAGE = 16_777_216
 """Bytes; the largest that any topic of the registry takes."""
@@ -29,7 +32,8 @@ REQUEST_S = 10.0
 
 def producer(settings: Settings, **over: Any) -> Producer:
     """An idempotent producer (acks=all, lz4) that places a key where Java's default partitioner would."""
-    return Producer(
+    return _made(
+        Producer,
         _common(settings)
         | {
             "enable.idempotence": True,
@@ -40,13 +44,14 @@ def producer(settings: Settings, **over: Any) -> Producer:
             "message.max.bytes": LARGEST_MESSAGE,
             "queue.buffering.max.kbytes": 65_536,
         }
-        | over
+        | over,
     )
 
 
 def consumer(settings: Settings, group: str, **over: Any) -> Consumer:
     """A consumer that commits nothing by itself and starts a new group at the oldest record."""
-    return Consumer(
+    return _made(
+        Consumer,
         _common(settings)
         | {
             "group.id": f"{settings.topic_prefix}{group}",
@@ -59,13 +64,13 @@ def consumer(settings: Settings, group: str, **over: Any) -> Consumer:
             "queued.max.messages.kbytes": 16_384,  # bounds memory
             "fetch.message.max.bytes": 4_194_304,
         }
-        | over
+        | over,
     )
 
 
 def admin(settings: Settings, **over: Any) -> AdminClient:
     """A client for topics, groups and offsets."""
-    return AdminClient(_common(settings) | over)
+    return _made(AdminClient, _common(settings) | over)
 
 
 def wait_ready(settings: Settings, timeout_s: float = 60.0) -> None:
@@ -152,6 +157,17 @@ def _configure(client: AdminClient, topics: list[Topic]) -> None:
     if changed:
         for future in client.incremental_alter_configs(changed, request_timeout=REQUEST_S).values():
             future.result()
+
+
+def _made(client: Callable[[dict[str, Any]], _Client], options: dict[str, Any]) -> _Client:
+    """A client; what librdkafka refuses of its options is said as what it is."""
+    try:
+        return client(options)
+    except KafkaException as exception:
+        error = exception.args[0]
+        if error.code() != KafkaError._INVALID_ARG:
+            raise
+        raise SettingsError(f"setting kafka_options: {error.str()}") from exception
 
 
 def _common(settings: Settings) -> dict[str, Any]:

@@ -99,6 +99,10 @@ class Settings(BaseSettings):
         0.3, gt=0, description="An entity has moved when a window's sum changed by this share since last told"
     )
     signal_min_count: int = Field(8, ge=1, description="and by at least this many events")
+    signal_surge_factor: float = Field(
+        4.0, gt=1, description="A keyword surges when so many times its usual share of searches is the likelier by far"
+    )
+    signal_surge_odds: float = Field(1_000.0, gt=1, description="by so many times; less finds surges sooner, and more by chance")
     drift_interval_ms: int = Field(
         10_000, ge=100, description="How often rates and calibration are looked at, off the online store"
     )
@@ -184,6 +188,20 @@ class Settings(BaseSettings):
                 f"future_tolerance_ms: {self.future_tolerance_ms} must be smaller than late_horizon_ms "
                 f"({self.late_horizon_ms}), else one wrong clock makes every other event too late"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_kafka_options(self) -> Settings:
+        """What librdkafka would ignore without a word: who asks for a login or for TLS means it."""
+        protocol = self.kafka_options.get("security.protocol", "plaintext").lower()
+        for name in self.kafka_options:
+            kind = name.split(".")[0]
+            if kind in ("sasl", "ssl") and kind not in protocol.split("_"):
+                cure = {"sasl": "sasl_ssl or sasl_plaintext", "ssl": "ssl or sasl_ssl"}[kind]
+                raise ValueError(
+                    f"kafka_options: {name} is given, but security.protocol is {protocol}, which makes no use of it; "
+                    f"set security.protocol to {cure}"
+                )
         return self
 
     @property

@@ -23,7 +23,7 @@ from infra import kafka, metrics, redis
 from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.topics import Topics
-from streams import drift_watch
+from streams import drift_watch, faust_security
 from streams.agents import AGENTS_GROUP, KeywordIndex, make_agents, register
 from streams.entity_stage import EntityStage
 from streams.exactly_once import RedisCheckpoints
@@ -118,6 +118,7 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
     app = faust.App(
         f"{settings.topic_prefix}{AGENTS_GROUP}",
         broker=f"kafka://{settings.kafka_servers}",
+        broker_credentials=faust_security.credentials(settings),
         value_serializer="raw",
         key_serializer="raw",
         topic_partitions=settings.partitions,

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from streams.agents import AGENTS_GROUP
 from streams.examples import CAMPAIGN, PRODUCT
 from streams.log_reader import log_reader
 from streams.messages import DeadLetter, Signals
+from tests.wait import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 ROOT = Path(__file__).parents[2]
@@ -51,13 +52,6 @@ def put(settings: Settings, topic: str, key: str, value: bytes | None) -> None:
     producer = kafka.producer(settings)
     producer.produce(topic, key=key, value=value)
     assert producer.flush(30) == 0
-
-
-def until(condition: Callable[[], bool], seconds: float = 60) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
 
 
 def values(settings: Settings, topic: str) -> list[bytes]:

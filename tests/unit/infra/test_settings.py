@@ -20,6 +20,16 @@ from infra.settings import DAY_MS, HOUR_MS, Settings, SettingsError, load
         ("KEYPULSE_CURRENCY", "usd", r"setting currency: got 'usd'"),
         ("KEYPULSE_FUTURE_TOLERANCE_MS", str(HOUR_MS), r"must be smaller than late_horizon_ms"),
         ("KEYPULSE_TOPIC_PREFIX", "a b", r"setting topic_prefix: got 'a b'"),
+        (
+            "KEYPULSE_KAFKA_OPTIONS",
+            '{"sasl.username":"u"}',
+            r"setting kafka_options: sasl.username is given, but security.protocol is plaintext",
+        ),
+        (
+            "KEYPULSE_KAFKA_OPTIONS",
+            '{"security.protocol":"SASL_PLAINTEXT","ssl.ca.location":"ca.pem"}',
+            r"ssl.ca.location is given, but security.protocol is sasl_plaintext.* to ssl or sasl_ssl",
+        ),
     ],
 )
 def test_a_wrong_value_is_explained(monkeypatch: pytest.MonkeyPatch, name: str, value: str, said: str) -> None:
