@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -13,7 +14,7 @@ from scorers.ranking.features import PairInputs
 from scorers.retrieval.candidates import Candidate
 from scorers.suggestions.merge import Merged, Rows
 from scorers.suggestions.value import Floats, Forecast
-from streams.messages import CampaignState
+from streams.messages import CampaignState, Signal
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +43,10 @@ class CampaignScores:
     merged: Merged
     forecast: Forecast
     adopted: frozenset[str]
-    surging: frozenset[str]
-    """Searched far more than foreseen."""
+    grown: frozenset[str]
+    """Searched far more in a window than foreseen."""
+    surges: Mapping[str, Signal]
+    """What was signalled of those that surge: sooner than any window shows it."""
     rows: Rows
     first_row: int
     """Number of the campaign's first row in the batch."""
@@ -53,6 +56,11 @@ class CampaignScores:
         """Whether the campaign is over."""
         ends_at = self.campaign.ends_at
         return self.campaign.status == "ended" or (ends_at is not None and ends_at <= now_ms)
+
+    @property
+    def surging(self) -> frozenset[str]:
+        """Keywords of which demand is rising fast, by either measure."""
+        return self.grown | self.surges.keys()
 
     def values(self) -> dict[str, float]:
         """Expected purchases of every candidate, by canonical keyword."""

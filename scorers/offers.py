@@ -121,7 +121,7 @@ class Offers:
         """A keyword, and known items of which it may have become a candidate."""
         kind, key = split_entity(signal.entity)
         if kind == "keyword" and signal.metric == "searches":
-            if growth(signal.after, signal.before, self._smoothing) < _SUDDEN:
+            if signal.cause != "surged" and growth(signal.after, signal.before, self._smoothing) < _SUDDEN:
                 return "", []
             keywords, vectors = self._generator.catalogue.fetch([key])
             if keywords and keywords[0].category in self._shelves:

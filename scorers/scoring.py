@@ -26,6 +26,7 @@ from scorers.states import States
 from scorers.suggestions.describe import suggestion
 from scorers.suggestions.merge import Rows, best_rows, merge
 from scorers.suggestions.reasons import growth
+from scorers.suggestions.surges import Surges
 from scorers.suggestions.value import HORIZON_MS, Floats, Forecast, bid_strength, forecast, market, shown_probability
 from streams.messages import CampaignState, Contribution, ProductState, Signal, Suggestion
 
@@ -68,6 +69,8 @@ class Scorer:
         self._states = States(source)
         self._vectors = FeatureCache(source, settings, clock)
         self._offers = offers
+        self._surges = Surges()
+        self._clock = clock
         self._ranker = ranker
         self._weeks = max(history_days * DAY_MS / HORIZON_MS, 1.0)
         self._categories: set[str] = set()
@@ -87,6 +90,7 @@ class Scorer:
         """Signals of this turn, before any shard acts on them: what they name is read anew."""
         self._vectors.forget(signal.entity for signal in signals)
         self._states.observe(signals)
+        self._surges.observe(signals, self._clock.now_ms())
         self.news = self._offers.observe(signals)
 
     def prepare(self, campaigns: Sequence[str]) -> None:
@@ -201,7 +205,7 @@ class Scorer:
         inputs, settings = batch.inputs, self._settings
         per_week = np.array([keyword.volume for keyword in inputs.keywords], np.float64) / self._weeks
         demand = forecast(inputs.keyword_sums, batch.market_sums, per_week, settings)
-        surging = _surging(demand, settings)
+        grown = _grown(demand, settings)
         rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
         starts = np.searchsorted(inputs.campaign_of, np.arange(len(inputs.campaigns) + 1)).tolist()
         scores = []
@@ -221,7 +225,8 @@ class Scorer:
                     merged=merge(rows, demand.searches[numbers], p_shown),
                     forecast=Forecast(demand.searches[numbers], demand.seen[numbers], demand.foreseen[numbers]),
                     adopted=frozenset(one.canonical for one in candidates if "adopted" in one.found),
-                    surging=frozenset(keywords[number].canonical for number in np.flatnonzero(surging[numbers])),
+                    grown=frozenset(keywords[number].canonical for number in np.flatnonzero(grown[numbers])),
+                    surges=self._surges.among(keyword.canonical for keyword in keywords),
                     rows=rows,
                     first_row=start,
                     batch=batch,
@@ -230,7 +235,7 @@ class Scorer:
         return scores
 
 
-def _surging(demand: Forecast, settings: Settings) -> NDArray[np.bool_]:
+def _grown(demand: Forecast, settings: Settings) -> NDArray[np.bool_]:
     """Keywords that in a short window are searched `suggestion_surge_factor` times as often as foreseen, smoothed."""
     ratio = growth(demand.seen, demand.foreseen, settings.forecast_smoothing)
     return np.asarray((ratio >= settings.suggestion_surge_factor).any(axis=1), dtype=np.bool_)

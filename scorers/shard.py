@@ -17,7 +17,7 @@ from feature_repo.vectors import entity, split_entity
 from infra import metrics
 from infra.log import get_logger
 from infra.murmur2 import partition_of
-from infra.settings import Settings
+from infra.settings import WINDOW_LENGTHS_MS, Settings
 from infra.topics import Topics
 from scorers.batch import CampaignScores
 from scorers.controls import Controls
@@ -108,6 +108,7 @@ class ScoringShard:
         self._scorer = scorer
         self._controls = controls
         self._policy = Policy.of(settings)
+        self._surge_memory_ms = WINDOW_LENGTHS_MS[settings.windows[0]]
         self._pace = Pace(settings.scorer_batch)
         self._reset(ShardState())
 
@@ -299,7 +300,8 @@ class ScoringShard:
         first = not memory.live
         suggested = {keyword: values[keyword] for keyword in chosen}
         withdrawn = scores.adopted | memory.dismissed
-        verdict = judge(memory.suggested, suggested, withdrawn, scores.surging, self._policy)
+        told_surging = memory.surging(self._now - self._surge_memory_ms)
+        verdict = judge(memory.suggested, suggested, withdrawn, scores.surging, told_surging, self._policy)
         if not first and not verdict.material:
             metrics.SETS_UNCHANGED.inc()
             self._held.pop(campaign, None)
@@ -332,7 +334,8 @@ class ScoringShard:
         state, trigger = telling.scores.campaign, telling.trigger
         memory = self._state.get(state.campaign)
         version = memory.version + 1
-        told = tuple(Told(one.canonical, one.score, one.adopted) for one in suggestions)
+        surging = telling.scores.surging
+        told = tuple(Told(one.canonical, one.score, one.adopted, one.canonical in surging) for one in suggestions)
         self._state[state.campaign] = msgspec.structs.replace(
             memory, version=version, told_at=self._now, told=told, live=True
         )

@@ -17,6 +17,8 @@ class Told(Struct, frozen=True, array_like=True):
     canonical: str
     value: float
     adopted: bool
+    surging: bool = False
+    """It was told while it surged."""
 
 
 class CampaignMemory(Struct, frozen=True, array_like=True):
@@ -41,6 +43,12 @@ class CampaignMemory(Struct, frozen=True, array_like=True):
     def suggested(self) -> dict[str, float]:
         """The keywords told that were not yet adopted, with their values, best first."""
         return {keyword.canonical: keyword.value for keyword in self.told if not keyword.adopted}
+
+    def surging(self, since_ms: int) -> frozenset[str]:
+        """The keywords of which a surge was told, if the last telling is no older than `since_ms`."""
+        if self.told_at < since_ms:
+            return frozenset()
+        return frozenset(keyword.canonical for keyword in self.told if keyword.surging)
 
 
 _Memories = dict[str, CampaignMemory]

@@ -6,7 +6,7 @@ published. So a crash at any point leaves the message in the outbox, and the nex
 
 from __future__ import annotations
 
-from collections import Counter
+import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
@@ -26,11 +26,14 @@ from streams.exactly_once import Checkpoint, Outgoing, Progress
 from streams.messages import FeatureDeltas, FeatureRows, Signal, Signals
 from streams.signals import movements
 from streams.stage import Outcome, Record
+from streams.surges import SURGE_AGAIN_MS, SurgeDetector
 from streams.windows import WindowSums
 
 _ROWS_OF_A_MESSAGE = 20_000
 _SAMPLED_EVENT_TIMES = 64
 _NOBODY_WAITS = 0
+_SEARCHES = METRICS.index("searches")
+_KEYWORD = KINDS.index("keyword")
 
 
 class _Entry(Struct, array_like=True):
@@ -72,6 +75,8 @@ class EntityStage:
         self._topics = topics
         self._store = store
         self._windows = windows(settings.windows)
+        self._usual = min(1, len(self._windows) - 1)
+        """Number of the window that says what is usual: longer than a surge, short enough to follow the day."""
         self._reset()
 
     def restore(self, checkpoint: Checkpoint, progress: Progress) -> None:
@@ -163,8 +168,14 @@ class EntityStage:
     def _reset(self) -> None:
         self._entities: list[str] = []
         self._slots: dict[str, int] = {}
-        self._kinds: list[int] = []
+        self._kinds: NDArray[np.int8] = np.zeros(0, np.int8)
+        """Of each entity, as its place in KINDS."""
+        self._known = 0
         self._sums = WindowSums(self._windows)
+        self._surges = SurgeDetector(self._settings.signal_surge_factor, self._settings.signal_surge_odds)
+        self._searches: list[tuple[NDArray[np.int32], NDArray[np.int64]]] = []
+        """Keywords' searches since the last flush: slots and counts."""
+        self._surge_told_at: dict[int, int] = {}
         self._flushed_at = 0
         self._rewrite = "no"
         self._told: NDArray[np.int64] = np.zeros_like(self._sums.sums)
@@ -178,11 +189,16 @@ class EntityStage:
         self._sums.grow(len(self._entities))
         missing = len(self._sums.sums) - len(self._dirty)
         if missing:
+            self._surges.grow(len(self._sums.sums))
+            self._kinds = np.concatenate([self._kinds, np.zeros(missing, np.int8)])
             self._told = np.concatenate([self._told, np.zeros((missing, *self._told.shape[1:]), np.int64)])
             self._written_at = np.concatenate([self._written_at, np.zeros(missing, np.int64)])
             self._newest = np.concatenate([self._newest, np.zeros(missing, np.int64)])
             self._waiting_since = np.concatenate([self._waiting_since, np.zeros(missing, np.int64)])
             self._dirty = np.concatenate([self._dirty, np.zeros(missing, np.bool_)])
+        for slot in range(self._known, len(self._entities)):
+            self._kinds[slot] = KINDS.index(split_entity(self._entities[slot])[0])
+        self._known = len(self._entities)
 
     def _add(self, messages: Sequence[FeatureDeltas]) -> None:
         """Add up all rows of the messages at once."""
@@ -193,8 +209,11 @@ class EntityStage:
         slots = np.concatenate(slots_of)
         minutes = np.concatenate([np.frombuffer(message.minutes, "<i4") for message in messages])
         amounts = np.concatenate([np.frombuffer(message.amounts, "<i8") for message in messages])
-        self._sums.add(slots, minutes, amounts.reshape(len(slots), len(METRICS)))
+        amounts = amounts.reshape(len(slots), len(METRICS))
+        self._sums.add(slots, minutes, amounts)
         self._dirty[slots] = True
+        searched = (amounts[:, _SEARCHES] > 0) & (self._kinds[slots] == _KEYWORD)
+        self._searches.append((slots[searched], amounts[searched, _SEARCHES]))
         for message, rows in zip(messages, slots_of, strict=True):
             if message.event_times:
                 # The middle one: a batch spans milliseconds, but a few of its events are late or ahead by minutes.
@@ -212,7 +231,6 @@ class EntityStage:
             if slot is None:
                 slot = known[name] = len(entities)
                 entities.append(name)
-                self._kinds.append(KINDS.index(split_entity(name)[0]))
             slots[number] = slot
         return np.take(slots, np.frombuffer(message.entity_of, "<i4"))
 
@@ -242,10 +260,41 @@ class EntityStage:
                 )
             )
         self._told[due[moved.rows]] = now[moved.rows]
+        signals += self._surged(as_of)
         waited = self._waiting_since[due]
         waited = waited[waited != _NOBODY_WAITS]
         self._waiting_since[due] = _NOBODY_WAITS
         return due, signals, waited[:: len(waited) // _SAMPLED_EVENT_TIMES + 1].tolist()
+
+    def _surged(self, as_of: int) -> list[Signal]:
+        """Keywords that are suddenly searched more. What goes on is told again, so that whoever missed it knows."""
+        if not self._searches:
+            return []
+        slots, row = np.unique(np.concatenate([slots for slots, _ in self._searches]), return_inverse=True)
+        searches = np.bincount(row, np.concatenate([counts for _, counts in self._searches]))
+        self._searches.clear()
+        usual = self._sums.sums[: self._known, self._usual, _SEARCHES]
+        of_all = int(usual[self._kinds[: self._known] == _KEYWORD].sum())
+        self._surges.add(slots, searches.astype(np.int64), usual[slots], of_all, as_of)
+        signals = []
+        for slot in slots[self._surges.surging(slots)].tolist():
+            surge = self._surges.surge(slot, as_of)
+            if surge.seen < self._settings.signal_min_count:
+                continue
+            if as_of - self._surge_told_at.get(slot, 0) >= SURGE_AGAIN_MS:
+                self._surge_told_at[slot] = as_of
+                signals.append(
+                    Signal(
+                        entity=self._entities[slot],
+                        cause="surged",
+                        metric="searches",
+                        window=f"{surge.seconds}s",
+                        before=math.ceil(surge.expected),
+                        after=surge.seen,
+                        event_time=int(self._newest[slot]),
+                    )
+                )
+        return signals
 
     def _outgoing(
         self, due: NDArray[np.int64], signals: list[Signal], event_times: list[int], as_of: int
@@ -264,8 +313,8 @@ class EntityStage:
         envelope = self._progress.next_envelope(f"features.log/{self._partition}")
         entities = [self._entities[slot] for slot in due.tolist()]
         sums = self._sums.sums[due].astype("<f8").tobytes()
-        for kind, count in Counter(map(self._kinds.__getitem__, due.tolist())).items():
-            metrics.VECTORS_WRITTEN.labels(KINDS[kind]).inc(count)
+        for kind, count in zip(KINDS, np.bincount(self._kinds[due], minlength=len(KINDS)).tolist(), strict=True):
+            metrics.VECTORS_WRITTEN.labels(kind).inc(count)
         value = msgspec.msgpack.encode(FeatureRows(envelope, as_of, entities, sums, event_times))
         return Outgoing(self._topics.features_log.name, self._partition, None, value)
 
@@ -278,7 +327,6 @@ class EntityStage:
     def _load(self, snapshot: _Snapshot) -> None:
         self._entities = snapshot.entities
         self._slots = {name: slot for slot, name in enumerate(self._entities)}
-        self._kinds = [KINDS.index(split_entity(name)[0]) for name in self._entities]
         self._sums.as_of = snapshot.as_of
         self._flushed_at = snapshot.as_of
         self._grow()

@@ -17,6 +17,8 @@ from streams.messages import FeatureRows, SuggestionSet
 
 _READ_BATCH = 500
 _POLL_S = 0.05
+_OF_EVENTS = ("moved", "surged")
+"""Causes of a set to which events led, and not time alone."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,8 @@ class Observations:
         return [
             received.at_ms - received.suggestions.trigger.event_time - received.suggestions.held_ms
             for received in self.sets
-            if received.suggestions.trigger.event_time > self.since_ms and received.suggestions.trigger.cause == "moved"
+            if received.suggestions.trigger.event_time > self.since_ms
+            and received.suggestions.trigger.cause in _OF_EVENTS
         ]
 
     def answers_to(self, canonical: str, since_ms: int) -> list[ReceivedSet]:

@@ -58,18 +58,25 @@ def steady(values: Mapping[str, float], told: Set[str], most: int, margin: float
 
 
 def judge(
-    told: Mapping[str, float], now: Mapping[str, float], withdrawn: Set[str], surging: Set[str], policy: Policy
+    told: Mapping[str, float],
+    now: Mapping[str, float],
+    withdrawn: Set[str],
+    surging: Set[str],
+    told_surging: Set[str],
+    policy: Policy,
 ) -> Verdict:
     """Compare a list with the one last told.
 
     Args:
         told, now: keyword to value, best first.
         withdrawn: keywords that the seller adopted or dismissed: when one leaves, that is told however small it is.
-        surging: keywords that are searched `surge_factor` times as often as foreseen.
+        surging: keywords of which demand rises fast: far above what was foreseen, or of which a surge was signalled.
+        told_surging: those of which this was told.
 
     A keyword matters when it holds `min_share` of the list's value, then or now. The list changed materially when a
     keyword that matters came, left, is worth `value_factor` times more or less, or moved by `rank_move` places and by
-    more than the margin. It surged when one that came, or is worth so much more, is surging.
+    more than the margin; and when one begins to surge that matters and is worth no less than told: its value follows
+    as the windows fill, too late to act on. It surged then, and when one that came, or is worth so much more, surges.
     """
     total_told, total_now = sum(told.values()), sum(now.values())
     ranks_told = {keyword: rank for rank, keyword in enumerate(told)}
@@ -79,6 +86,7 @@ def judge(
     for keyword in [*now, *(keyword for keyword in told if keyword not in now)]:
         before, after = told.get(keyword, 0.0), now.get(keyword, 0.0)
         matters = max(_share(before, total_told), _share(after, total_now)) >= policy.min_share
+        begins = keyword in surging and keyword not in told_surging and matters and after > before
         if keyword not in now:
             material = matters or keyword in withdrawn
         elif keyword not in told:
@@ -86,10 +94,11 @@ def judge(
         else:
             moved = abs(ranks_told[keyword] - ranks_now[keyword]) >= policy.rank_move
             factor = min(1 + policy.margin, policy.value_factor) if moved else policy.value_factor
-            material = matters and _differ(before, after, factor)
+            material = begins or (matters and _differ(before, after, factor))
         if material:
             changed.append(keyword)
-            surge = surge or (keyword in surging and _differ(before, after, policy.value_factor) and after > before)
+            grew = after > before and _differ(before, after, policy.value_factor)
+            surge = surge or begins or (grew and keyword in surging)
     return Verdict(bool(changed), surge, tuple(changed))
 
 

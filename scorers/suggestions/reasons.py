@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from scorers.suggestions.value import Floats
-from streams.messages import Reason
+from streams.messages import Reason, Signal
 
 MOST = 4
 
@@ -40,6 +40,8 @@ class Evidence:
     foreseen: Sequence[float]
     """Searches in each of them (see `value.Forecast`)."""
     smoothing: float
+    surge: Signal | None
+    """What was signalled of it when it surges."""
     searches: float
     pair_clicks: float
     pair_purchases: float
@@ -92,7 +94,13 @@ def _all(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _demand(evidence: Evidence) -> Iterator[Reason]:
-    """The window in which searches differ most from what was foreseen, if they differ much."""
+    """A surge; else the window in which searches differ most from what was foreseen, if they differ much."""
+    if evidence.surge:
+        now, usual = evidence.surge.after, max(evidence.surge.before, 1)
+        span = f"{evidence.surge.window.removesuffix('s')} seconds"
+        text = f"searches up {_factor(now / usual)} in the last {span} ({_count(now)}, usually {_count(usual)})"
+        yield Reason(code="surge", text=text)
+        return
     ratios = [
         growth(seen, foreseen, evidence.smoothing)
         for seen, foreseen in zip(evidence.seen, evidence.foreseen, strict=True)

@@ -145,6 +145,10 @@ class Shop:
         entity = f"keyword:{normal_form(text)}"
         self.signal(Signal(entity, "moved", "searches", "1h", before, after, self.clock.now_ms()))
 
+    def surged(self, text: str, before: int, after: int, window: str = "4s") -> None:
+        entity = f"keyword:{normal_form(text)}"
+        self.signal(Signal(entity, "surged", "searches", window, before, after, self.clock.now_ms()))
+
     def signal(self, *signals: Signal, envelope: Envelope = UNCOUNTED) -> None:
         value = msgspec.msgpack.encode(Signals(envelope, self.clock.now_ms(), list(signals)))
         self._append(self.topics.signals.name, value)

@@ -19,7 +19,8 @@ def ranked(given_values: dict[str, float]) -> dict[str, float]:
 
 
 def compare(told: dict[str, float], now: dict[str, float], **over: frozenset[str]) -> Verdict:
-    return judge(ranked(told), ranked(now), over.get("withdrawn", NONE), over.get("surging", NONE), POLICY)
+    withdrawn, surging, told_surging = (over.get(name, NONE) for name in ("withdrawn", "surging", "told_surging"))
+    return judge(ranked(told), ranked(now), withdrawn, surging, told_surging, POLICY)
 
 
 TEN = {letter: 100.0 - 5 * rank for rank, letter in enumerate("abcdefghij")}
@@ -103,6 +104,19 @@ def test_a_surge_waits_for_no_interval() -> None:
     assert ordinary.material
     assert not ordinary.surge
     assert tell_at(1_000, ordinary, POLICY) == 1_000 + POLICY.interval_ms
+
+
+def test_a_surge_is_told_when_it_begins_and_then_as_any_change() -> None:
+    risen, surging = TEN | {"j": 55.5}, frozenset({"j"})
+    begun = compare(TEN, risen, surging=surging)
+    assert begun.changed == ("j",)
+    assert begun.surge
+    assert not compare(TEN, risen, surging=surging, told_surging=surging).material
+    assert compare(TEN, TEN | {"j": 85.0}, surging=surging, told_surging=surging).surge
+
+
+def test_a_surge_of_what_hardly_matters_is_not_told() -> None:
+    assert not compare(TEN | {"tiny": 0.5}, TEN | {"tiny": 0.6}, surging=frozenset({"tiny"})).material
 
 
 def test_a_surging_keyword_that_fades_is_no_surge() -> None:

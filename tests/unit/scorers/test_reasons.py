@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from scorers.suggestions.reasons import MOST, Evidence, reasons
+from streams.messages import Signal
 
 QUIET = Evidence(
     category="boots",
@@ -15,6 +16,7 @@ QUIET = Evidence(
     seen=(5.0, 30.0, 720.0),
     foreseen=(5.0, 30.0, 720.0),
     smoothing=20.0,
+    surge=None,
     searches=50.0,
     pair_clicks=0.0,
     pair_purchases=0.0,
@@ -23,6 +25,9 @@ QUIET = Evidence(
     coverage=0.0,
     rivals=9,
 )
+
+
+SURGE = Signal("keyword:boot rain", "surged", "searches", "4s", before=2, after=12)
 
 
 def texts(**over: object) -> list[str]:
@@ -37,6 +42,7 @@ def test_without_evidence_there_is_no_reason() -> None:
     ("over", "text"),
     [
         ({"seen": (10.0, 240.0, 900.0)}, "searches up 8x in the last hour"),
+        ({"surge": SURGE, "seen": (1.0, 4.0, 720.0)}, "searches up 6x in the last 4 seconds (12, usually 2)"),
         ({"seen": (5.0, 30.0, 1_300.0)}, "searches up 1.8x in the last 24 hours"),
         ({"seen": (40.0, 40.0, 730.0), "foreseen": (0.2, 1.0, 700.0)}, "hardly ever before"),
         ({"seen": (5.0, 30.0, 100.0)}, "searches down to 14% in the last 24 hours"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from infra.settings import WINDOW_LENGTHS_MS
 from scorers.shard import ScoringShard
 from streams.exactly_once import Fenced
 from streams.messages import Envelope, Signal, SuggestionSet
@@ -111,6 +112,43 @@ def test_a_surge_is_told_at_once_with_its_reason(shop: Shop) -> None:
     assert surged.score > 1.5 * next(one.score for one in before.suggestions if one.keyword == "boots kids")
     assert after.held_ms == 0
     assert shop.turn() == []
+
+
+def test_a_surge_is_told_before_any_window_shows_it_and_told_once(shop: Shop) -> None:
+    shop.told()
+    shop.searches("boots kids", per_day=101)
+    shop.surged("boots kids", 2, 12)
+    after = shop.told()
+    assert after.trigger.cause == "surged"
+    surged = next(one for one in after.suggestions if one.keyword == "boots kids")
+    assert surged.reasons[0].text == "searches up 6x in the last 4 seconds (12, usually 2)"
+    shop.searches("boots kids", per_day=102)
+    shop.surged("boots kids", 4, 30, "9s")
+    assert shop.turn() == []
+
+
+def test_a_later_surge_is_told_again(shop: Shop) -> None:
+    shop.told()
+    shop.searches("boots kids", per_day=101)
+    shop.surged("boots kids", 2, 12)
+    shop.told()
+    shop.searches("boots kids", per_day=102)
+    shop.surged("boots kids", 2, 12)
+    assert shop.turn(WINDOW_LENGTHS_MS["10m"] - 1_000) == []
+    shop.surged("boots kids", 2, 12)
+    assert shop.told(2_000).trigger.cause == "surged"
+
+
+def test_a_surge_that_is_over_is_no_reason_any_more(shop: Shop) -> None:
+    shop.told()
+    shop.searches("boots kids", per_day=101)
+    shop.surged("boots kids", 2, 12)
+    shop.told()
+    shop.searches("boots kids", per_day=300)
+    shop.moved("boots kids", 4, 12)
+    after = shop.told(INTERVAL)
+    surged = next(one for one in after.suggestions if one.keyword == "boots kids")
+    assert not any("seconds" in reason.text for reason in surged.reasons)
 
 
 def test_a_material_change_that_is_no_surge_waits_for_the_interval(shop: Shop) -> None:
