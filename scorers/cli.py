@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from scorers.data import cli as data_cli
+
 PANEL = "Scorers: features in, suggestions out"
 HISTORY = typer.Option("--history", help="History folder (search, impression, click, purchase; products, campaigns)")
 
@@ -20,6 +22,7 @@ _suggestions = typer.Typer(no_args_is_help=True, help="Pause and resume the publ
 app.add_typer(_embed_model, name="embed-model", rich_help_panel=PANEL)
 app.add_typer(_index, name="index", rich_help_panel=PANEL)
 app.add_typer(_train, name="train", rich_help_panel=PANEL)
+app.add_typer(data_cli.app, name="data", rich_help_panel=PANEL)
 app.add_typer(_scorer, name="scorer", rich_help_panel=PANEL)
 app.add_typer(_suggestions, name="suggestions", rich_help_panel=PANEL)
 

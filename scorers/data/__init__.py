@@ -1,0 +1,1 @@
+"""Tables from anyone: what they must hold, reading, checking and making them."""
