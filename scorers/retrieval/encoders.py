@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import numpy as np
@@ -14,6 +14,11 @@ from numpy.typing import NDArray
 
 from infra.failure import Failure
 from scorers.checksums import sha256
+from scorers.retrieval.metadata import metadata_tokens
+from scorers.retrieval.text import product_text
+from streams.messages import ProductState
+
+Input = TypeVar("Input")
 
 Progress = Callable[[int], None]
 """Told how many texts were just embedded."""
@@ -22,6 +27,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of `model.safetensors` as sentence-transformers published it; the wheel's copy must be the same."""
 MAX_TOKENS = 64
+KEYWORD_GRAPH, PRODUCT_GRAPH = "encoder.onnx", "product.onnx"
 
 
 class EncoderError(Failure):
@@ -37,7 +43,13 @@ class Encoder(Protocol):
         ...
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        """Rows of length 1, n x dimension, in the order of `texts`. No text at all gives 0 x dimension."""
+        """Keywords: rows of length 1, n x dimension, in the order of `texts`. No text at all gives 0 x dimension."""
+        ...
+
+    def encode_products(
+        self, products: Sequence[ProductState], progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Products, as `encode`: what is near a product is a keyword that may sell it."""
         ...
 
 
@@ -58,6 +70,11 @@ class SentenceTransformerEncoder:
             progress(len(texts))
         return np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)
 
+    def encode_products(
+        self, products: Sequence[ProductState], progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        return self.encode([product_text(product) for product in products], progress)
+
 
 class OnnxDescription(msgspec.Struct, frozen=True):
     """`encoder.json` of an export: what the model is and the checksums of its files."""
@@ -67,15 +84,20 @@ class OnnxDescription(msgspec.Struct, frozen=True):
     max_tokens: int
     files: dict[str, str]
     """File name to sha256."""
+    metadata: list[str] = []
+    """Tokens of `scorers.retrieval.metadata` that a product tower knows; the first one's number is 1."""
 
     @property
     def name(self) -> str:
-        """Model and the start of the exported file's checksum."""
-        return f"{self.model}-int8-{self.files['encoder.onnx'][:12]}"
+        """Model and the starts of the exported files' checksums."""
+        graphs = [self.files[name][:12] for name in (KEYWORD_GRAPH, PRODUCT_GRAPH) if name in self.files]
+        return "-".join([self.model, "int8", *graphs])
 
 
 class OnnxEncoder:
-    """An export of `scorers.retrieval.export`, run by onnxruntime alone.
+    """An export of `scorers.retrieval.export` or of two towers, run by onnxruntime alone.
+
+    Of towers, a keyword passes one graph and a product, text and metadata, the other; else both pass the same one.
 
     One text at a time: dynamic int8 quantisation scales activations over the whole batch, so a text's vector would
     depend on its batch mates (cosine down to .98), and a batch is hardly faster. Bulk work runs on `threads` threads.
@@ -86,7 +108,6 @@ class OnnxEncoder:
         Raises:
             EncoderError: `folder` holds no export, or one whose checksums differ.
         """
-        import onnxruntime
         from tokenizers import Tokenizer
 
         self.folder = folder
@@ -96,39 +117,64 @@ class OnnxEncoder:
         self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(self.description.max_tokens)
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        self._session = onnxruntime.InferenceSession(
-            str(folder / "encoder.onnx"), options, providers=["CPUExecutionProvider"]
-        )
+        self._metadata = {token: number for number, token in enumerate(self.description.metadata, start=1)}
+        self._keyword_graph = _session(folder / KEYWORD_GRAPH)
+        self._product_graph = _session(folder / PRODUCT_GRAPH) if PRODUCT_GRAPH in self.description.files else None
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        vectors = np.zeros((len(texts), self.description.dimension), dtype=np.float32)
+        return self._each(texts, lambda text: self._run(self._keyword_graph, self._tokens(text)), progress)
 
-        def embed(start: int) -> None:
-            end = min(start + 64, len(texts))
+    def encode_products(
+        self, products: Sequence[ProductState], progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        if self._product_graph is None:
+            return self.encode([product_text(product) for product in products], progress)
+        return self._each(products, self._embed_product, progress)
+
+    def _each(
+        self, inputs: Sequence[Input], embed: Callable[[Input], NDArray[np.float32]], progress: Progress | None
+    ) -> NDArray[np.float32]:
+        vectors = np.zeros((len(inputs), self.description.dimension), dtype=np.float32)
+
+        def embed_some(start: int) -> None:
+            end = min(start + 64, len(inputs))
             for row in range(start, end):
-                vectors[row] = self._embed(texts[row])
+                vectors[row] = embed(inputs[row])
             if progress:
                 progress(end - start)
 
-        starts = range(0, len(texts), 64)
+        starts = range(0, len(inputs), 64)
         if len(starts) < 2:
             for start in starts:
-                embed(start)
+                embed_some(start)
         else:
             with ThreadPoolExecutor(self._threads) as pool:
-                list(pool.map(embed, starts))
+                list(pool.map(embed_some, starts))
         return vectors
 
-    def _embed(self, text: str) -> NDArray[np.float32]:
+    def _embed_product(self, product: ProductState) -> NDArray[np.float32]:
+        known = [number for token in metadata_tokens(product) if (number := self._metadata.get(token))]
+        metadata = np.asarray([known or [0]], dtype=np.int64)
+        return self._run(self._product_graph, self._tokens(product_text(product)) | {"metadata": metadata})
+
+    def _tokens(self, text: str) -> dict[str, NDArray[np.int64]]:
         ids = np.asarray([self._tokenizer.encode(text).ids], dtype=np.int64)
-        inputs: dict[str, Any] = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
-        return np.asarray(self._session.run(None, inputs)[0][0], dtype=np.float32)
+        return {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+
+    def _run(self, graph: Any, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
+        return np.asarray(graph.run(None, inputs)[0][0], dtype=np.float32)
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def read_description(folder: Path) -> OnnxDescription:
-    """The export's `encoder.json`, its files checked.
+    """The `encoder.json` of an export, its files checked.
 
     Raises:
         EncoderError: missing, unreadable, or a checksum differs.

@@ -33,7 +33,10 @@ def encoder_folder(settings: Settings) -> Path:
 
 
 def ensure_export(settings: Settings) -> Path:
-    """The export's folder; exported first when it isn't there or is of another model."""
+    """The folder of the encoder that `settings.embedding_model` names: an export itself (trained towers, say), else the
+    model's export, made first when it isn't there or is of another model."""
+    if (Path(settings.embedding_model) / "encoder.json").is_file():
+        return Path(settings.embedding_model)
     folder = encoder_folder(settings)
     try:
         if read_description(folder).model == settings.embedding_model:

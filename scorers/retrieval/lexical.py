@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -32,6 +32,16 @@ def terms(canonical: str) -> frozenset[str]:
     return frozenset(term for word in canonical.split() for term in _word_terms(word))
 
 
+def words(canonical: str) -> frozenset[str]:
+    """Words of a canonical form."""
+    return frozenset(canonical.split())
+
+
+def trigrams(canonical: str) -> frozenset[str]:
+    """Trigrams of a canonical form's words, marked by a `#`."""
+    return frozenset(term for word in canonical.split() for term in _word_terms(word)[1:])
+
+
 def text_terms(text: str) -> frozenset[str]:
     """Terms of free text, a product's say."""
     return terms(normal_form(text))
@@ -40,7 +50,9 @@ def text_terms(text: str) -> frozenset[str]:
 class LexicalIndex:
     """An inverted index of keywords in memory; rows are numbered in the order in which they are added."""
 
-    def __init__(self, canonicals: Iterable[str] = ()) -> None:
+    def __init__(self, canonicals: Iterable[str] = (), analyse: Callable[[str], frozenset[str]] = terms) -> None:
+        """`analyse` gives a canonical form's terms; a text is matched by those of its terms that it gave."""
+        self._analyse = analyse
         self._postings: dict[str, array[int]] = {}
         self._lengths = array("f")
         self._idfs: dict[str, float] = {}
@@ -53,7 +65,7 @@ class LexicalIndex:
     def add(self, canonical: str) -> None:
         """Add a keyword as the next row."""
         row, length = len(self._lengths), 0.0
-        for term in terms(canonical):
+        for term in self._analyse(canonical):
             self._postings.setdefault(term, array("i")).append(row)
             length += _weight(term)
         self._lengths.append(length)
@@ -80,7 +92,7 @@ class LexicalIndex:
 
     def coverage(self, text: frozenset[str], canonicals: Sequence[str]) -> NDArray[np.float32]:
         """Share of each keyword's weight that the text holds, 0 to 1; comparable across products."""
-        return np.array([self._covered(text, terms(canonical)) for canonical in canonicals], dtype=np.float32)
+        return np.array([self._covered(text, self._analyse(canonical)) for canonical in canonicals], dtype=np.float32)
 
     def _covered(self, text: frozenset[str], keyword: frozenset[str]) -> float:
         whole = sum(map(self._idf, keyword))

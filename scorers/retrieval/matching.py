@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.lexical import text_terms
-from scorers.retrieval.text import matching_text, product_text
+from scorers.retrieval.metadata import metadata_tokens
+from scorers.retrieval.text import matching_text
 from streams.messages import ProductState
 
 Match = tuple[float, float]
@@ -20,9 +21,10 @@ Match = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class ItemText:
-    """What a product's text comes to. Products of one text share it."""
+    """What a product's text and metadata come to. Products of which the same is said share it."""
 
-    text: str
+    key: str
+    """Names all that vector and terms depend on."""
     vector: NDArray[np.float32]
     """Length 1."""
     terms: frozenset[str]
@@ -31,7 +33,7 @@ class ItemText:
 
 
 class Matcher:
-    """Embeds each product text once and matches each (text, keyword) once. Not thread-safe."""
+    """Embeds each product once and matches each (text, keyword) once. Not thread-safe."""
 
     def __init__(self, encoder: Encoder, catalogue: KeywordCatalogue) -> None:
         self._encoder = encoder
@@ -39,14 +41,15 @@ class Matcher:
         self._texts: dict[str, ItemText] = {}
 
     def read(self, products: Iterable[ProductState]) -> list[ItemText]:
-        """The products' texts, embedded, in their order."""
-        keys, texts = [], {}
+        """The products, embedded, in their order."""
+        keys, asked = [], {}
         for product in products:
-            keys.append(matching_text(product))
-            texts[keys[-1]] = product_text(product)
-        fresh = [key for key in texts if key not in self._texts]
-        for key, vector in zip(fresh, self._encoder.encode([texts[key] for key in fresh]), strict=True):
-            self._texts[key] = ItemText(key, vector, text_terms(key))
+            keys.append(_key(product))
+            asked[keys[-1]] = product
+        fresh = {key: product for key, product in asked.items() if key not in self._texts}
+        vectors = self._encoder.encode_products(list(fresh.values()))
+        for (key, product), vector in zip(fresh.items(), vectors, strict=True):
+            self._texts[key] = ItemText(key, vector, text_terms(matching_text(product)))
         return [self._texts[key] for key in keys]
 
     def matches(self, item: ItemText, canonicals: Sequence[str]) -> list[Match]:
@@ -57,3 +60,7 @@ class Matcher:
         lexical = self._catalogue.lexical.coverage(item.terms, fresh).tolist()
         known.update(zip(fresh, zip(dense, lexical, strict=True), strict=True))
         return [known.get(one, (np.nan, np.nan)) for one in canonicals]
+
+
+def _key(product: ProductState) -> str:
+    return "\n".join((matching_text(product), *metadata_tokens(product)))

@@ -1,4 +1,7 @@
-"""The text under which a product is embedded and matched. Pure."""
+"""The text under which a product is embedded and matched. Pure.
+
+Which fields enter, and how, was measured: docs/decisions/product-text.md.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,37 @@ from streams.messages import ProductState
 
 MAX_CHARACTERS = 400
 """Longer text is cut: the encoder reads 64 tokens, and a title's words come first."""
+_LONGEST_VALUE = 4
+"""Words of a specification value that is a property of the product and not a paragraph about its care."""
 
 _TAG = re.compile(r"<[^>]{0,200}>")
 _SPACE = re.compile(r"\s+")
 
 
 def product_text(product: ProductState) -> str:
-    """Title, brand and leaf category, those of them that say something new; empty when nothing is known."""
-    parts: list[str] = []
+    """Title, brand, leaf category and short values of the specification, those of them that say something new.
+
+    Empty when nothing is known.
+    """
     leaf = product.category_path[-1] if product.category_path else product.category
-    for part in (product.title, product.brand or "", "" if leaf == "unknown" else leaf):
-        clean = _plain(part)
-        if clean and clean.casefold() not in " ".join(parts).casefold():
-            parts.append(clean)
-    return " ".join(parts)[:MAX_CHARACTERS]
+    values = [value for value in map(plain, product.specification.values()) if len(value.split()) <= _LONGEST_VALUE]
+    return said_once(plain(product.title), product.brand or "", "" if leaf == "unknown" else leaf, *values)
+
+
+def said_once(*parts: str) -> str:
+    """The parts after one another, each but for those that the ones before contain; at most `MAX_CHARACTERS`."""
+    said = ""
+    for part in map(plain, parts):
+        if part and part.casefold() not in said.casefold():
+            said = f"{said} {part}" if said else part
+    return said[:MAX_CHARACTERS]
 
 
 def matching_text(product: ProductState) -> str:
-    """`product_text` and the values of the specification: what a keyword's words are looked up in."""
-    values = (_plain(value) for value in product.specification.values())
-    return " ".join((product_text(product), *values))
+    """`product_text` and all values of the specification: what a keyword's words are looked up in."""
+    return " ".join((product_text(product), *map(plain, product.specification.values())))
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Text without tags, entities and runs of white space."""
     return _SPACE.sub(" ", html.unescape(_TAG.sub(" ", text))).strip()

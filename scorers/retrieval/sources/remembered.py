@@ -15,7 +15,7 @@ _MAX_ITEMS = 100_000
 
 
 class Remembered:
-    """Asks `source` once per product text, index version and limit."""
+    """Asks `source` once per product as it reads, index version and limit."""
 
     def __init__(self, source: Source, version: Callable[[], str], clock: Clock) -> None:
         self.name = source.name
@@ -26,7 +26,7 @@ class Remembered:
 
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
         now, version = self._clock.now_ms(), self._version()
-        keys = [(query.text.text, version, limit) for query in queries]
+        keys = [(query.text.key, version, limit) for query in queries]
         asked = {key: query for key, query in zip(keys, queries, strict=True) if not self._fresh(key, now)}
         if asked:
             answers = self._source.find(list(asked.values()), limit)

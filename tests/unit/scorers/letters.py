@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.retrieval.encoders import Progress
+from scorers.retrieval.text import product_text
+from streams.messages import ProductState
 
 
 class LetterEncoder:
@@ -27,3 +29,8 @@ class LetterEncoder:
         if progress:
             progress(len(texts))
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+    def encode_products(
+        self, products: Sequence[ProductState], progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        return self.encode([product_text(product) for product in products], progress)

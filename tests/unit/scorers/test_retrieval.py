@@ -126,7 +126,7 @@ def test_candidates_name_their_sources_and_similarities() -> None:
     market = Market(pairs=[("i1", normal_form("hiking boots"), 3, 1)])
     (candidates,) = market.generator.for_items([ItemRequest(product("Rain boots"), "a", ("my own wellies",))])
     by_text = {one.keyword.text: one for one in candidates}
-    assert {"dense", "lexical"} <= set(by_text["rain boots"].found)
+    assert {"dense", "bm25", "ngrams", "alignment"} <= set(by_text["rain boots"].found)
     assert by_text["hiking boots"].found["co_searched"].score == 13.0
     assert set(by_text["my own wellies"].found) == {"adopted"}
     assert len({one.canonical for one in candidates}) == len(candidates)

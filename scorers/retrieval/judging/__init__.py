@@ -1,0 +1,1 @@
+"""How good retrieval is: by the simulator's truth, and on real text."""
