@@ -97,7 +97,8 @@ def _demand(evidence: Evidence) -> Iterator[Reason]:
     """A surge; else the window in which searches differ most from what was foreseen, if they differ much."""
     if evidence.surge:
         now, usual = evidence.surge.after, max(evidence.surge.before, 1)
-        span = f"{evidence.surge.window.removesuffix('s')} seconds"
+        seconds = evidence.surge.window.removesuffix("s")
+        span = "second" if seconds == "1" else f"{seconds} seconds"
         text = f"searches up {_factor(now / usual)} in the last {span} ({_count(now)}, usually {_count(usual)})"
         yield Reason(code="surge", text=text)
         return
