@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from scorers.data import cli as data_cli
+from scorers.experiments import cli as experiments_cli
 
 PANEL = "Scorers: features in, suggestions out"
 HISTORY = typer.Option("--history", help="History folder (search, impression, click, purchase; products, campaigns)")
@@ -23,6 +24,7 @@ app.add_typer(_embed_model, name="embed-model", rich_help_panel=PANEL)
 app.add_typer(_index, name="index", rich_help_panel=PANEL)
 app.add_typer(_train, name="train", rich_help_panel=PANEL)
 app.add_typer(data_cli.app, name="data", rich_help_panel=PANEL)
+app.add_typer(experiments_cli.app, name="experiment", rich_help_panel=PANEL)
 app.add_typer(_scorer, name="scorer", rich_help_panel=PANEL)
 app.add_typer(_suggestions, name="suggestions", rich_help_panel=PANEL)
 

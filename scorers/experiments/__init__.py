@@ -1,0 +1,1 @@
+"""Experiments: from the plan to the decision whether suggestions raise sales."""

@@ -1,0 +1,74 @@
+"""Commands of the experiments: plan, status, report, and the proof of their statistics."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Experiments: do suggestions raise sales?")
+NAME = typer.Argument(help="The experiment, as its plan names it")
+AS_OF = typer.Option("--as-of", help="Judge as of this day (UTC, e.g. 2031-02-17); now when left out")
+
+
+@app.command("plan")
+def plan(
+    file: Annotated[Path, typer.Argument(help="The plan, YAML; see docs/experiments.md")],
+    history: Annotated[
+        Path | None, typer.Option(help="History folder to measure rate, clusters and traffic on")
+    ] = None,
+    plot: Annotated[Path | None, typer.Option(help="Write the power curve here, as a page")] = None,
+    start: Annotated[bool, typer.Option("--start", help="Freeze the plan: the experiment is on")] = False,
+) -> None:
+    """Say what a plan costs, on both readings of its effect, and what today's traffic can find.
+
+    Example: keypulse experiment plan boots.yaml --plot reports/power.html
+    """
+    from scorers.experiments.commands import plan_command
+
+    plan_command(file, history, plot, start)
+
+
+@app.command("status")
+def status(name: Annotated[str, NAME], as_of: Annotated[str | None, AS_OF] = None) -> None:
+    """Say how far an experiment is and whether it is sound. Exit code 1 if something must be done.
+
+    Example: keypulse experiment status boots
+    """
+    from scorers.experiments.commands import status_command
+
+    if not status_command(name, as_of):
+        raise typer.Exit(1)
+
+
+@app.command("report")
+def report(
+    name: Annotated[str, NAME],
+    as_of: Annotated[str | None, AS_OF] = None,
+    out: Annotated[Path, typer.Option(help="Folder for NAME.md and NAME.html")] = Path("reports"),
+) -> None:
+    """Write an experiment's report, with its decision, as Markdown and as one self-contained page.
+
+    Example: keypulse experiment report boots
+    """
+    from scorers.experiments.commands import report_command
+
+    report_command(name, as_of, out)
+
+
+@app.command("validate")
+def validate(
+    replicates: Annotated[int, typer.Option(min=200, help="Of each line of the proof")] = 10_000,
+    sellers: Annotated[int, typer.Option(min=50, help="In each arm")] = 400,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/experiments.json"),
+) -> None:
+    """Prove the statistics by simulation, where the truth is known. Exit code 1 if a line fails.
+
+    Example: keypulse experiment validate --replicates 1000
+    """
+    from scorers.experiments.validation.run import validate_command
+
+    if not validate_command(replicates, sellers, seed, out):
+        raise typer.Exit(1)

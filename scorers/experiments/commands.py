@@ -1,0 +1,103 @@
+"""What the commands do: read, judge, write."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+
+import msgspec
+import typer
+
+from infra.clock import SystemClock
+from infra.failure import Failure
+from infra.settings import Settings
+from infra.stack import state
+from scorers.experiments.analysis import analyse
+from scorers.experiments.baseline import measure
+from scorers.experiments.briefing import briefing, curve
+from scorers.experiments.duration import enrolment_weeks, planned_units
+from scorers.experiments.frozen import freeze, load
+from scorers.experiments.plan import BadPlan, Plan, check_start, read
+from scorers.experiments.report.content import content
+from scorers.experiments.report.markdown import markdown
+from scorers.experiments.report.page import page
+from scorers.experiments.report.plots import power_plot
+from scorers.experiments.status import status_of
+from scorers.experiments.tables import Tables
+from scorers.history import History
+
+
+class BadDay(Failure):
+    """Not a day."""
+
+    exit_code = 2
+
+
+def experiments_folder(settings: Settings) -> Path:
+    """Where started experiments lie: a folder each."""
+    return settings.home / "experiments"
+
+
+def plan_command(file: Path, history: Path | None, plot: Path | None, start: bool) -> None:
+    """Print what a plan costs; with `start`, freeze it."""
+    settings, clock = state.settings(), SystemClock()
+    plan = read(file)
+    check_start(plan, clock.now_ms())
+    if history is not None:
+        measured = measure(History(history), plan.unit, plan.window_days, settings.attribution_window_ms)
+        plan = msgspec.structs.replace(plan, baseline=measured)
+        typer.echo(f"baseline measured on {history}; put it into {file} to keep it:")
+        typer.echo(f"baseline: {msgspec.json.encode(measured).decode()}\n")
+    typer.echo(briefing(plan, settings.late_horizon_ms))
+    if plot is not None:
+        _plot_power(plan, plot)
+        typer.echo(f"\npower curve: {plot}")
+    if start:
+        if history is not None:
+            raise BadPlan("--start excludes --history: put the measured baseline into the plan, then start it")
+        enrolment_weeks(plan)
+        frozen = freeze(file, plan, experiments_folder(settings), clock.now_ms())
+        typer.echo(f"\nstarted: {plan.name} from {plan.start}, checksum {frozen.checksum}")
+
+
+def status_command(name: str, as_of: str | None) -> bool:
+    """Print how far an experiment is. Whether nothing must be done."""
+    settings = state.settings()
+    started = load(experiments_folder(settings), name)
+    found = status_of(started, Tables.read(started.folder), _moment(as_of), settings.late_horizon_ms)
+    typer.echo(found.text)
+    return not found.alarms
+
+
+def report_command(name: str, as_of: str | None, out: Path) -> None:
+    """Write NAME.md and NAME.html."""
+    settings = state.settings()
+    started = load(experiments_folder(settings), name)
+    analysis = analyse(started.plan, Tables.read(started.folder), _moment(as_of), settings.late_horizon_ms)
+    blocks = content(started, analysis)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}.md").write_text(markdown(blocks))
+    (out / f"{name}.html").write_text(page(f"Experiment {name}", blocks))
+    for one in analysis.comparisons:
+        typer.echo(f"{one.arm.name}: {one.decision.verdict}. {one.decision.words} Decided by: {one.decision.rule}.")
+    typer.echo(f"{out / name}.md, {out / name}.html")
+
+
+def _plot_power(plan: Plan, out: Path) -> None:
+    """The power of effects up to three times the planned one, with the units that the enrolment brings."""
+    units = planned_units(plan)
+    effects = [plan.effect.size * step / 20 for step in range(1, 61)]
+    unit = "% of the control" if plan.effect.scale == "relative" else "percentage points"
+    svg = power_plot(effects, curve(plan, units, effects), plan.effect.size, plan.power, unit)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(page(f"Power of {plan.name}", []).replace("<main>", f"<main><figure>{svg}</figure>"))
+
+
+def _moment(as_of: str | None) -> int:
+    if as_of is None:
+        return SystemClock().now_ms()
+    try:
+        midnight = datetime.datetime.combine(datetime.date.fromisoformat(as_of), datetime.time(), datetime.UTC)
+    except ValueError:
+        raise BadDay(f"--as-of: {as_of!r} is not a day; write e.g. 2031-02-17") from None
+    return int(midnight.timestamp() * 1_000)

@@ -1,0 +1,1 @@
+"""The report of an experiment: Markdown and one self-contained page."""

@@ -1,0 +1,84 @@
+"""How far a running experiment is, and whether something must be done. Says nothing of the primary metric's effect."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from infra.settings import DAY_MS
+from scorers.experiments.duration import ends_ms, level_of, planned_units
+from scorers.experiments.estimates import Estimate, NothingToEstimate, estimate
+from scorers.experiments.frozen import Started
+from scorers.experiments.metrics import GUARDRAIL
+from scorers.experiments.sequential import widened
+from scorers.experiments.tables import Tables
+from scorers.experiments.units import exposed, final, moments, unit_sums
+from scorers.experiments.watching import Balance, breached, exposure_balance, sample_ratio
+from scorers.experiments.words import bounds, day, p_value
+
+
+@dataclass(frozen=True)
+class Status:
+    """An experiment as of a moment."""
+
+    exposed: Balance
+    missed: Balance
+    final: dict[str, int]
+    guardrail: dict[str, Estimate]
+    """Campaigns created, by treatment; always by the confidence sequence, for it is looked at daily."""
+    alarms: list[str]
+    text: str
+
+
+def status_of(started: Started, tables: Tables, as_of_ms: int, late_ms: int) -> Status:
+    """Look at an experiment without looking at its result.
+
+    Raises:
+        BadTables: exposures don't fit the plan or are none.
+    """
+    plan = started.plan
+    exposures = exposed(plan, tables, as_of_ms)
+    done = final(plan, exposures, as_of_ms, late_ms)
+    counts = dict(done.group_by("arm").len().iter_rows())
+    units = {arm.name: int(counts.get(arm.name, 0)) for arm in plan.arms}
+    ratio, missed = sample_ratio(plan, exposures), exposure_balance(plan, tables)
+    guardrail = dict(_guardrail(started, tables, as_of_ms, late_ms))
+    alarms = []
+    if started.changed:
+        alarms.append(f"the plan was changed after its start: {', '.join(started.changed)}")
+    if ratio.alarm:
+        alarms.append(
+            f"exposed units don't fit the planned shares (p = {ratio.p_value:.2g}): find the fault, start anew"
+        )
+    if missed.alarm:
+        alarms.append(f"lists are not computed alike in all arms (p = {missed.p_value:.2g}): check workers")
+    margin = plan.margins.campaigns_created
+    stopped = [name for name, one in guardrail.items() if breached(one, margin)]
+    alarms += [f"{name} creates surely more than {margin:.0%} fewer campaigns: stop this arm" for name in stopped]
+    left = max(0, -(-(ends_ms(plan, late_ms) - as_of_ms) // DAY_MS))
+    lines = [
+        f"{plan.name} as of {day(as_of_ms)}: ends {day(ends_ms(plan, late_ms))}, {left} day(s) left",
+        "exposed  " + _counts(ratio.by_arm) + f"  (p {p_value(ratio.p_value)}; planned {planned_units(plan):,} in all)",
+        "final    " + _counts(units),
+        "missed   " + _counts(missed.by_arm) + f"  (p {p_value(missed.p_value)})",
+        *(f"{GUARDRAIL.title.lower()}, {name}: {bounds(one.relative)}" for name, one in guardrail.items()),
+        *(f"ALARM: {alarm}" for alarm in alarms),
+    ]
+    return Status(ratio, missed, units, guardrail, alarms, "\n".join(lines))
+
+
+def _guardrail(started: Started, tables: Tables, as_of_ms: int, late_ms: int) -> Iterator[tuple[str, Estimate]]:
+    plan = started.plan
+    done = final(plan, exposed(plan, tables, as_of_ms), as_of_ms, late_ms)
+    sums = unit_sums(plan, tables, done)
+    control = moments(sums, plan.control.name)
+    for arm in plan.treatments:
+        try:
+            found = estimate(control, moments(sums, arm.name), GUARDRAIL, level_of(plan), plan.cuped)
+        except NothingToEstimate:
+            continue
+        yield arm.name, widened(found, done.height, planned_units(plan), level_of(plan))
+
+
+def _counts(by_arm: dict[str, int]) -> str:
+    return ", ".join(f"{name} {count:,}" for name, count in by_arm.items())

@@ -1,0 +1,1 @@
+"""Proof by simulation, where the truth is known."""

@@ -1,0 +1,127 @@
+"""From tables to a decision that somebody can read."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from infra.settings import DAY_MS, HOUR_MS
+from scorers.experiments.analysis import analyse
+from scorers.experiments.estimates import NothingToEstimate
+from scorers.experiments.frozen import Started, freeze, load
+from scorers.experiments.plan import Plan
+from scorers.experiments.report.content import content
+from scorers.experiments.report.markdown import markdown
+from scorers.experiments.report.page import page
+from scorers.experiments.status import status_of
+from scorers.experiments.tables import Tables
+from tests.unit.scorers.experiments.synthetic import PLAN, plan, tables
+
+WIDE = "margins: {campaigns_created: 0.2}"
+
+
+def started(folder: Path, text: str = "") -> Started:
+    source = folder / "boots.yaml"
+    of = plan(text)
+    fields = {line.split(":")[0] for line in text.splitlines()}
+    kept = [line for line in PLAN.splitlines() if line.split(":")[0] not in fields]
+    source.write_text("\n".join([*kept, text]))
+    freeze(source, of, folder / "experiments", of.start_ms - 1)
+    return load(folder / "experiments", "boots")
+
+
+def end(of: Plan) -> int:
+    return of.start_ms + 60 * DAY_MS
+
+
+def written(one: Started, drawn: Tables, as_of_ms: int) -> tuple[str, str]:
+    blocks = content(one, analyse(one.plan, drawn, as_of_ms, HOUR_MS))
+    return markdown(blocks), page("Experiment boots", blocks)
+
+
+def test_a_clear_gain_is_a_go(tmp_path: Path) -> None:
+    one = started(tmp_path, WIDE)
+    found = analyse(one.plan, tables(one.plan, lift=1.5), end(one.plan), HOUR_MS).comparisons[0]
+    assert found.decision.verdict == "go"
+    assert found.complier is not None
+    assert found.complier.value is not None
+    assert found.naive is not None
+    assert found.naive.beyond is not None
+    assert found.naive.beyond > 0, "better sellers use suggestions more: the naive comparison says too much"
+
+
+def test_no_effect_is_a_no_go_and_a_loss_of_campaigns_stops_the_arm(tmp_path: Path) -> None:
+    one = started(tmp_path, WIDE)
+    nothing = analyse(one.plan, tables(one.plan), end(one.plan), HOUR_MS).comparisons[0]
+    assert nothing.decision.verdict == "no-go"
+    assert "smaller than planned" in nothing.decision.rule
+    harmed = tables(one.plan, lift=1.5, created=(1.0, 0.5))
+    assert "campaigns created" in analyse(one.plan, harmed, end(one.plan), HOUR_MS).comparisons[0].decision.rule
+    assert any("stop this arm" in alarm for alarm in status_of(one, harmed, end(one.plan), HOUR_MS).alarms)
+
+
+def test_the_report_says_what_a_manager_asks(tmp_path: Path) -> None:
+    one = started(tmp_path, WIDE)
+    text, html = written(one, tables(one.plan, lift=1.5), end(one.plan))
+    for told in ("GO", "intention to treat", "Anderson-Rubin", "It is assumed", "It misleads", "exploratory", "Limits"):
+        assert told in text
+    assert "more days" not in text
+    assert html.count("<svg") == 4
+    assert not re.findall(r"(?:src|href)=\"(?!#)", html.replace('xlink:href="#', 'href="#')), "nothing is fetched"
+    assert "prefers-color-scheme: dark" in html
+    ids = re.findall(r'\bid="([^"]+)"', html)
+    assert len(ids) == len(set(ids))
+    HTMLParser().feed(html)
+
+
+def test_a_fixed_plan_is_not_decided_before_its_end_and_a_sequential_one_says_how_long(tmp_path: Path) -> None:
+    fixed = started(tmp_path / "fixed", WIDE) if (tmp_path / "fixed").mkdir() is None else None
+    assert fixed is not None
+    drawn = tables(fixed.plan, lift=1.5)
+    early = fixed.plan.start_ms + 30 * DAY_MS
+    assert "not over" in analyse(fixed.plan, drawn, early, HOUR_MS).comparisons[0].decision.rule
+    (tmp_path / "looks").mkdir()
+    looks = started(tmp_path / "looks", WIDE + "\nsequential: true")
+    assert analyse(looks.plan, drawn, early, HOUR_MS).comparisons[0].decision.verdict == "go"
+    text, _ = written(looks, tables(looks.plan, lift=0.3), early)
+    assert re.search(r"about \*\*\d+ more days\*\*", text)
+
+
+def test_a_changed_plan_is_said(tmp_path: Path) -> None:
+    one = started(tmp_path, WIDE)
+    kept = one.folder / "plan.yaml"
+    kept.write_text(kept.read_text() + "\nlevel: 0.2\n")
+    again = load(tmp_path / "experiments", "boots")
+    drawn = tables(one.plan)
+    assert "**The plan was changed after its start: level.**" in written(again, drawn, end(one.plan))[0]
+    assert any("changed" in alarm for alarm in status_of(again, drawn, end(one.plan), HOUR_MS).alarms)
+
+
+def test_a_lost_part_of_an_arm_is_an_alarm_and_decides_nothing(tmp_path: Path) -> None:
+    one = started(tmp_path, WIDE)
+    drawn = tables(one.plan, lift=1.5)
+    treated = drawn.exposures.filter(arm="suggestions").get_column("unit").unique().sort()
+    lost = drawn.exposures.filter(~drawn.exposures.get_column("unit").is_in(treated[:200].to_list()))
+    torn = Tables.checked(**{**vars(drawn), "exposures": lost})
+    status = status_of(one, torn, end(one.plan), HOUR_MS)
+    assert status.exposed.alarm
+    assert status.missed.by_arm == {"control": 0, "suggestions": 200}
+    assert status.missed.alarm
+    assert analyse(one.plan, torn, end(one.plan), HOUR_MS).comparisons[0].decision.verdict == "inconclusive"
+    assert status_of(one, drawn, end(one.plan), HOUR_MS).alarms == []
+
+
+def test_nothing_final_is_no_report(tmp_path: Path) -> None:
+    one = started(tmp_path)
+    with pytest.raises(NothingToEstimate, match="has 0 unit"):
+        analyse(one.plan, tables(one.plan, sellers=50), one.plan.start_ms + 10 * DAY_MS, HOUR_MS)
+
+
+def test_status_says_nothing_of_the_effect(tmp_path: Path) -> None:
+    one = started(tmp_path)
+    text = status_of(one, tables(one.plan), one.plan.start_ms + 20 * DAY_MS, HOUR_MS).text
+    assert "22 day(s) left" in text or "23 day(s) left" in text
+    assert "purchase" not in text
