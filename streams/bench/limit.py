@@ -13,7 +13,7 @@ from infra import kafka
 from infra.settings import Settings
 from infra.topics import Topics
 from streams.bench.processes import Pids, cpu_seconds, cpu_us_per_event, memory_mb
-from streams.bench.report import Result
+from streams.bench.report import Result, result
 from streams.events import EVENT_TYPES, Click, Impression, Search
 
 _POLL_S = 0.5
@@ -47,11 +47,5 @@ def run(settings: Settings, events: int, servers: Pids) -> Result:
             drained += 1
     seconds, cpu = time.perf_counter() - began, cpu_seconds(pids)
     consumer.close()
-    return Result(
-        what="limit: consume, decode, count",
-        events=drained,
-        seconds=round(seconds, 3),
-        events_per_second=round(drained / seconds, 1),
-        cpu_us_per_event=cpu_us_per_event(cpu_began, cpu, drained),
-        memory_mb=memory_mb(pids),
-    )
+    used = cpu_us_per_event(cpu_began, cpu, drained)
+    return result("limit: consume, decode, count", drained, seconds, used, memory_mb(pids))

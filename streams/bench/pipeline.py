@@ -19,7 +19,7 @@ from infra.settings import Settings
 from infra.stack.server import free_port
 from infra.topics import Topics
 from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, memory_mb, stopped_after
-from streams.bench.report import Exactness, Result
+from streams.bench.report import Result, result
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
 from streams.messages import FeatureRows
@@ -54,16 +54,7 @@ def run(
             time.sleep((settings.entity_interval_ms + 2 * settings.vector_interval_ms) / 1_000)
             cpu, memory = cpu_seconds(pids), memory_mb(pids)
     seconds = (_last_vector_ms(settings) - began) / 1_000
-    verdict = verify(settings)
-    return Result(
-        what="keypulse",
-        events=events,
-        seconds=round(seconds, 3),
-        events_per_second=round(events / seconds, 1),
-        cpu_us_per_event=cpu_us_per_event(cpu_began, cpu, events),
-        memory_mb=memory,
-        exactness=Exactness(compared=verdict.compared, mismatches=verdict.mismatches, examples=verdict.examples),
-    )
+    return result("keypulse", events, seconds, cpu_us_per_event(cpu_began, cpu, events), memory, verify(settings))
 
 
 def _started(stage: str, settings: Settings, clock: Clock) -> tuple[Worker, int]:

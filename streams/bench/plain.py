@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from infra.settings import Settings
 from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, memory_mb, stopped_after
-from streams.bench.report import Exactness, Result
+from streams.bench.report import Result, result
 from streams.verification import verify
 
 _START_S = 120.0
@@ -38,17 +38,9 @@ def run(
 
         ended = int(_wait(agent, _PUSHED, all_pushed, float("inf"))[2])
         cpu, memory = cpu_seconds(pids), memory_mb(pids)
-    verdict = verify(settings)
-    seconds = (ended - began) / 1_000
-    return Result(
-        what="plain Faust agent, tables, store.push",
-        events=events,
-        seconds=round(seconds, 3),
-        events_per_second=round(events / seconds, 1),
-        cpu_us_per_event=cpu_us_per_event(cpu_began, cpu, events),
-        memory_mb=memory,
-        exactness=Exactness(compared=verdict.compared, mismatches=verdict.mismatches, examples=verdict.examples),
-    )
+    used = cpu_us_per_event(cpu_began, cpu, events)
+    what = "plain Faust agent, tables, store.push"
+    return result(what, events, (ended - began) / 1_000, used, memory, verify(settings))
 
 
 def _wait(

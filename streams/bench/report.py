@@ -6,6 +6,8 @@ import msgspec
 from msgspec import Struct
 from rich.table import Table
 
+from streams.verification import Verdict
+
 
 class Exactness(Struct, frozen=True, kw_only=True):
     """Vectors read back through Feast's bytes and compared with the recount."""
@@ -28,6 +30,29 @@ class Result(Struct, frozen=True, kw_only=True):
     memory_mb: dict[str, int]
     """Resident at the end, by process."""
     exactness: Exactness | None = None
+
+
+def result(
+    what: str,
+    events: int,
+    seconds: float,
+    cpu_us_per_event: dict[str, float],
+    memory_mb: dict[str, int],
+    verdict: Verdict | None = None,
+) -> Result:
+    """A contender's result from what was measured, and from the comparison with the recount where there was one."""
+    exactness = None
+    if verdict is not None:
+        exactness = Exactness(compared=verdict.compared, mismatches=verdict.mismatches, examples=verdict.examples)
+    return Result(
+        what=what,
+        events=events,
+        seconds=round(seconds, 3),
+        events_per_second=round(events / seconds, 1),
+        cpu_us_per_event=cpu_us_per_event,
+        memory_mb=memory_mb,
+        exactness=exactness,
+    )
 
 
 class Function(Struct, frozen=True, kw_only=True):

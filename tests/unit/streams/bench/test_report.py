@@ -8,23 +8,16 @@ import json
 from rich.console import Console
 
 from streams.bench import report as reports
-from streams.bench.report import Events, Exactness, Function, Machine, Profile, Report, Result
+from streams.bench.report import Events, Exactness, Function, Machine, Profile, Report, Result, result
+from streams.verification import Verdict
 
 
-def _result(what: str, rate: float, cpu: float, exactness: Exactness | None = None) -> Result:
-    return Result(
-        what=what,
-        events=1_000,
-        seconds=1_000 / rate,
-        events_per_second=rate,
-        cpu_us_per_event={"one": cpu, "all": cpu},
-        memory_mb={"one": 321},
-        exactness=exactness,
-    )
+def _result(what: str, rate: float, cpu: float, verdict: Verdict | None = None) -> Result:
+    return result(what, 1_000, 1_000 / rate, {"one": cpu, "all": cpu}, {"one": 321}, verdict)
 
 
 def _report() -> Report:
-    exact = Exactness(compared=70, mismatches=0)
+    exact = Verdict(compared=70)
     results = {
         "keypulse": _result("keypulse", 100_000, 10, exact),
         "limit": _result("limit", 400_000, 2),
@@ -75,3 +68,10 @@ def test_tables_show_each_contender_and_each_group() -> None:
     assert "70 of 70" in shown
     assert "321" in shown
     assert "EventDecoder.decode 2.00" in shown
+
+
+def test_a_result_is_what_was_measured_and_its_rate() -> None:
+    found = result("us", 300, 2.00049, {"all": 1.0}, {"us": 9}, Verdict(compared=2, mismatches=1, examples=["item:1"]))
+    assert (found.events, found.seconds, found.events_per_second) == (300, 2.0, 150.0)
+    assert found.exactness == Exactness(compared=2, mismatches=1, examples=["item:1"])
+    assert result("limit", 300, 2.0, {"all": 1.0}, {"us": 9}).exactness is None
