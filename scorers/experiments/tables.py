@@ -16,6 +16,7 @@ from infra.failure import Failure
 from scorers.experiments.plan import HOLD_OUT, Plan
 
 _ID = pa.Column(pl.String, checks=pa.Check.str_length(min_value=1))
+_COUNT = pa.Column(float, coerce=True)
 _TIME = pa.Column(pl.Int64, checks=pa.Check.ge(0))
 
 SCHEMAS = {
@@ -23,10 +24,9 @@ SCHEMAS = {
         {"unit": _ID, "arm": _ID, "campaign": _ID, "exposed_at": _TIME, "keywords": pa.Column(pl.List(pl.String))}
     ),
     "campaigns": pa.DataFrameSchema({"campaign": _ID, "unit": _ID, "category": _ID, "created_at": _TIME}),
-    "purchases": pa.DataFrameSchema(
-        {"campaign": _ID, "at": _TIME, "amount": pa.Column(float, checks=pa.Check.ge(0), coerce=True)}
+    "outcomes": pa.DataFrameSchema(
+        {"campaign": _ID, "at": _TIME, "clicks": _COUNT, "purchases": _COUNT, "revenue": _COUNT}
     ),
-    "clicks": pa.DataFrameSchema({"campaign": _ID, "at": _TIME}),
     "adoptions": pa.DataFrameSchema({"campaign": _ID, "keyword": _ID, "at": _TIME}),
     "feedback": pa.DataFrameSchema(
         {
@@ -40,7 +40,8 @@ SCHEMAS = {
     ),
 }
 """`exposures`: the first list computed for a campaign, alike in all arms. `campaigns`: all of the exposed units.
-`purchases`, `clicks`: attributed to a campaign. `adoptions`: a keyword that a seller added to a campaign."""
+`outcomes`: by campaign and minute, as the feature streams count them; corrections are rows of negative counts.
+`adoptions`: a keyword that a seller added to a campaign."""
 
 
 class BadTables(Failure):
@@ -55,8 +56,7 @@ class Tables:
 
     exposures: pl.DataFrame
     campaigns: pl.DataFrame
-    purchases: pl.DataFrame
-    clicks: pl.DataFrame
+    outcomes: pl.DataFrame
     adoptions: pl.DataFrame
     feedback: pl.DataFrame
 
@@ -134,8 +134,8 @@ def _checked(name: str, frame: pl.DataFrame) -> pl.DataFrame:
     if missing := [column for column in schema.columns if column not in frame.columns]:
         raise BadTables(f"{name}: column {missing[0]} is missing; it needs {', '.join(schema.columns)}")
     frame = frame.select(list(schema.columns))
-    if name == "purchases" and (bad := int(frame.get_column("amount").cast(pl.Float64).is_nan().sum())):
-        raise BadTables(f"purchases.amount: {bad} of {len(frame)} are NaN; leave the row out, or give its price")
+    if name == "outcomes" and (bad := int(frame.get_column("revenue").cast(pl.Float64).is_nan().sum())):
+        raise BadTables(f"outcomes.revenue: {bad} of {len(frame)} are NaN; leave the row out, or give its revenue")
     try:
         checked: pl.DataFrame = schema.validate(frame)
         return checked

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from infra.settings import DAY_MS
+from infra.settings import DAY_MS, MINUTE_MS
 from scorers.experiments.duration import enrolment_ends_ms
 from scorers.experiments.moments import Moments
 from scorers.experiments.plan import Plan
@@ -40,14 +40,16 @@ COLUMNS = (
 def exposed(plan: Plan, tables: Tables, as_of_ms: int) -> pl.DataFrame:
     """unit, arm, exposed_at (the first list of any of its campaigns) of those exposed while units were enrolled.
 
-    Sorted by time, then unit; none after `as_of_ms`.
+    In whole minutes, rounded up, for outcomes are counted by the minute. Sorted by time, then unit; none after
+    `as_of_ms`.
 
     Raises:
         BadTables: the exposures fit no plan (`check_arms`).
     """
     check_arms(plan, tables.exposures)
     known = pl.col("exposed_at") <= as_of_ms
-    first = tables.exposures.group_by("unit").agg(pl.col("arm").first(), pl.col("exposed_at").min())
+    minute = -(-pl.col("exposed_at").min() // MINUTE_MS) * MINUTE_MS
+    first = tables.exposures.group_by("unit").agg(pl.col("arm").first(), minute)
     enrolled = pl.col("exposed_at").is_between(plan.start_ms, enrolment_ends_ms(plan), closed="left")
     of_plan = pl.col("arm").is_in([arm.name for arm in plan.arms])
     return first.filter(of_plan & enrolled & known).sort("exposed_at", "unit")
@@ -77,26 +79,31 @@ def unit_sums(
     existing = pl.col("created_at") <= pl.col("exposed_at")
     place = known.select("campaign", "unit", "created_at", "exposed_at")
 
-    bought = tables.purchases.join(place, on="campaign").with_columns(inside.alias("in"), before.alias("before"))
-    amounts = bought.group_by("unit").agg(
-        (pl.col("in") & existing).sum().alias("purchases_existing"),
-        pl.col("in").sum().alias("purchases"),
-        pl.col("before").sum().alias("purchases_before"),
-        pl.col("amount").filter("in").sum().alias("revenue"),
-        pl.col("amount").filter("before").sum().alias("revenue_before"),
-        pl.col("campaign").filter(pl.col("in") & existing).n_unique().alias("bought"),
-        pl.col("campaign").filter(pl.col("before") & existing).n_unique().alias("bought_before"),
+    counted = tables.outcomes.join(place, on="campaign").with_columns(inside.alias("in"), before.alias("before"))
+    of_campaigns = counted.group_by("unit", "campaign").agg(
+        existing.first().alias("existing"),
+        *(
+            pl.col(what).filter(when).sum().alias(f"{what}_{when}")
+            for what in ("clicks", "purchases", "revenue")
+            for when in ("in", "before")
+        ),
+    )
+    amounts = of_campaigns.group_by("unit").agg(
+        pl.col("purchases_in").filter("existing").sum().alias("purchases_existing"),
+        pl.col("purchases_in").sum().alias("purchases"),
+        pl.col("purchases_before").sum(),
+        pl.col("revenue_in").sum().alias("revenue"),
+        pl.col("revenue_before").sum(),
+        pl.col("clicks_in").sum().alias("clicks"),
+        pl.col("clicks_before").sum(),
+        (pl.col("existing") & (pl.col("purchases_in") > 0)).sum().alias("bought"),
+        (pl.col("existing") & (pl.col("purchases_before") > 0)).sum().alias("bought_before"),
     )
     born = pl.col("created_at") - pl.col("exposed_at")
     held = known.group_by("unit").agg(
         existing.sum().alias("campaigns"),
         ((born > 0) & (born < window)).sum().alias("created"),
         ((born <= 0) & (born > -plan.window_ms)).sum().alias("created_before"),
-    )
-    clicks = (
-        tables.clicks.join(place, on="campaign")
-        .group_by("unit")
-        .agg(inside.sum().alias("clicks"), before.sum().alias("clicks_before"))
     )
     computed = tables.exposures.select("campaign", pl.col("exposed_at").alias("computed_at"), "keywords")
     used = (
@@ -108,7 +115,7 @@ def unit_sums(
         .unique()
     )
     frame = exposures
-    for part in (held, amounts, clicks, used):
+    for part in (held, amounts, used):
         frame = frame.join(part, on="unit", how="left", maintain_order="left")
     frame = frame.with_columns(pl.col("revenue").fill_null(0.0).alias("revenue_winsorised")).fill_null(0)
     frame = frame.with_columns((pl.col("used") * pl.col("campaigns")).alias("used_campaigns"))

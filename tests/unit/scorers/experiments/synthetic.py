@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from infra.settings import DAY_MS
+from infra.settings import DAY_MS, MINUTE_MS
 from scorers.experiments.assignment import assign
 from scorers.experiments.plan import Plan, parse
 from scorers.experiments.tables import Tables
@@ -40,14 +40,14 @@ def tables(
 ) -> Tables:
     """Sellers exposed over four weeks; those who use a suggestion sell `1 + lift` times as much."""
     rng = np.random.default_rng(seed)
-    exposures, campaigns, purchases, clicks, adoptions, feedback = [], [], [], [], [], []
+    exposures, campaigns, outcomes, adoptions, feedback = [], [], [], [], []
     for number in range(sellers):
         seller = f"s{number}"
         arm = assign(of, seller)
         if arm is None or arm == "hold-out":
             continue
         treated = next(one for one in of.arms if one.name == arm).shows == "suggestions"
-        exposed_at = of.start_ms + int(rng.integers(0, 28 * DAY_MS))
+        exposed_at = of.start_ms + int(rng.integers(0, 28 * DAY_MS)) // MINUTE_MS * MINUTE_MS
         own = rng.gamma(4, 0.25)
         uses = rng.random() < min(1, uptake[treated] * own)
         ids = [f"{seller}-{k}" for k in range(1 + rng.poisson(2))]
@@ -62,11 +62,10 @@ def tables(
                 exposures.append((seller, arm, campaign, exposed_at, ["red boots", "boots"]))
             for begins, rate in ((exposed_at - 14 * DAY_MS, 0.3), (exposed_at, 0.3 * (1 + lift * uses))):
                 for _ in range(rng.poisson(rate * own)):
-                    at = begins + int(rng.integers(0, 14 * DAY_MS))
+                    at = begins + int(rng.integers(0, 14 * DAY_MS)) // MINUTE_MS * MINUTE_MS
                     if at < created_at:
                         continue
-                    purchases.append((campaign, at, float(rng.lognormal(7, 0.8))))
-                    clicks.extend((campaign, at - 60_000) for _ in range(1 + rng.poisson(2)))
+                    outcomes.append((campaign, at, 1 + rng.poisson(2), 1, round(rng.lognormal(7, 0.8))))
         if uses:
             adoptions.append((ids[0], "boots", exposed_at + DAY_MS))
         if treated:
@@ -76,8 +75,7 @@ def tables(
     return Tables.checked(
         exposures=_frame(exposures, unit=str, arm=str, campaign=str, exposed_at=int, keywords=list[str]),
         campaigns=_frame(campaigns, campaign=str, unit=str, category=str, created_at=int),
-        purchases=_frame(purchases, campaign=str, at=int, amount=float),
-        clicks=_frame(clicks, campaign=str, at=int),
+        outcomes=_frame(outcomes, campaign=str, at=int, clicks=int, purchases=int, revenue=float),
         adoptions=_frame(adoptions, campaign=str, keyword=str, at=int),
         feedback=_frame(feedback, campaign=str, at=int, action=str, rank=int, source=str, reason=str),
     )

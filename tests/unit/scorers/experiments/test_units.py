@@ -24,22 +24,19 @@ def recount(seller: str, at: int, of: Tables, window: int) -> dict[str, float]:
         sums["campaigns"] += existing
         sums["created"] += at < one["created_at"] < at + window
         sums["created_before"] += at - window < one["created_at"] <= at
-        bought = bought_before = False
-        for sale in of.purchases.filter(campaign=one["campaign"]).iter_rows(named=True):
-            if at <= sale["at"] < at + window:
-                sums["purchases"] += 1
-                sums["revenue"] += sale["amount"]
-                sums["purchases_existing"] += existing
-                bought |= existing
-            elif at - window <= sale["at"] < at:
-                sums["purchases_before"] += 1
-                sums["revenue_before"] += sale["amount"]
-                bought_before |= existing
-        sums["bought"] += bought
-        sums["bought_before"] += bought_before
-        for click in of.clicks.filter(campaign=one["campaign"]).iter_rows(named=True):
-            sums["clicks"] += at <= click["at"] < at + window
-            sums["clicks_before"] += at - window <= click["at"] < at
+        bought = bought_before = 0
+        for row in of.outcomes.filter(campaign=one["campaign"]).iter_rows(named=True):
+            if at <= row["at"] < at + window:
+                for name in ("clicks", "purchases", "revenue"):
+                    sums[name] += row[name]
+                bought += existing * row["purchases"]
+            elif at - window <= row["at"] < at:
+                for name in ("clicks", "purchases", "revenue"):
+                    sums[f"{name}_before"] += row[name]
+                bought_before += existing * row["purchases"]
+        sums["purchases_existing"] += bought
+        sums["bought"] += bought > 0
+        sums["bought_before"] += bought_before > 0
         for adopted in of.adoptions.filter(campaign=one["campaign"]).iter_rows(named=True):
             if at <= adopted["at"] < at + window and adopted["keyword"] in computed.get(one["campaign"], []):
                 sums["used"] = 1.0
@@ -94,12 +91,12 @@ def test_bad_tables_are_told_by_table_and_column() -> None:
     both = pl.concat([drawn.exposures, drawn.exposures.with_columns(arm=pl.lit("control"))])
     with pytest.raises(BadTables, match="stand in several arms"):
         exposed(of, changed(drawn, exposures=both), END)
-    with pytest.raises(BadTables, match=r"purchases\.amount: \d+ of \d+ are NaN"):
-        changed(drawn, purchases=drawn.purchases.with_columns(amount=pl.lit(float("nan"))))
-    with pytest.raises(BadTables, match="purchases: column amount is missing"):
-        changed(drawn, purchases=drawn.purchases.drop("amount"))
-    with pytest.raises(BadTables, match=r"purchases: .*amount"):
-        changed(drawn, purchases=drawn.purchases.with_columns(amount=pl.lit(-1.0)))
+    with pytest.raises(BadTables, match=r"outcomes\.revenue: \d+ of \d+ are NaN"):
+        changed(drawn, outcomes=drawn.outcomes.with_columns(revenue=pl.lit(float("nan"))))
+    with pytest.raises(BadTables, match="outcomes: column clicks is missing"):
+        changed(drawn, outcomes=drawn.outcomes.drop("clicks"))
+    with pytest.raises(BadTables, match=r"campaigns: .*created_at"):
+        changed(drawn, campaigns=drawn.campaigns.with_columns(created_at=pl.lit(-1)))
 
 
 def test_a_missing_file_is_told(tmp_path) -> None:  # type: ignore[no-untyped-def]
@@ -107,4 +104,13 @@ def test_a_missing_file_is_told(tmp_path) -> None:  # type: ignore[no-untyped-de
         Tables.read(tmp_path)
     drawn = tables(plan(), sellers=20)
     drawn.write(tmp_path)
-    assert Tables.read(tmp_path).purchases.equals(drawn.purchases)
+    assert Tables.read(tmp_path).outcomes.equals(drawn.outcomes)
+
+
+def test_a_correction_takes_a_purchase_back() -> None:
+    of = plan()
+    drawn = tables(of, sellers=60)
+    done = exposed(of, drawn, of.start_ms + END)
+    moved = drawn.outcomes.with_columns(pl.col("clicks", "purchases", "revenue") * -1)
+    undone = changed(drawn, outcomes=pl.concat([drawn.outcomes, moved]))
+    assert unit_sums(of, undone, done).select(pl.col("bought", "purchases", "revenue").abs().sum()).row(0) == (0, 0, 0)
