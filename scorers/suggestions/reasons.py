@@ -40,6 +40,8 @@ class Evidence:
     foreseen: Sequence[float]
     """Searches in each of them (see `value.Forecast`)."""
     smoothing: float
+    surge_factor: float
+    """Growth from which a keyword counts as surging, whatever its other windows show."""
     surge: Signal | None
     """What was signalled of it when it surges."""
     searches: float
@@ -65,7 +67,8 @@ def growth(seen: _Number, foreseen: _Number, smoothing: float) -> _Number:
 
 
 def _all(evidence: Evidence) -> Iterator[Reason]:
-    yield from _demand(evidence)
+    demand = list(_demand(evidence))
+    yield from demand
     if evidence.pair_purchases >= 1:
         yield Reason(code="bought", text=f"buyers of this item searched it ({_count(evidence.pair_purchases)} bought)")
     elif evidence.pair_clicks >= 1:
@@ -75,7 +78,7 @@ def _all(evidence: Evidence) -> Iterator[Reason]:
     if evidence.sells_better >= _BETTER:
         text = f"sells {_factor(evidence.sells_better)} better per search than {evidence.category} does"
         yield Reason(code="sells", text=text)
-    if "rising" in evidence.sources:
+    if "rising" in evidence.sources and not any(reason.code == "fall" for reason in demand):
         yield Reason(code="rising", text=f"rising in {evidence.category}")
     if evidence.coverage >= _COVERED:
         yield Reason(code="title", text="its words stand in the item's title or specification")
@@ -94,7 +97,10 @@ def _all(evidence: Evidence) -> Iterator[Reason]:
 
 
 def _demand(evidence: Evidence) -> Iterator[Reason]:
-    """A surge; else the window in which searches differ most from what was foreseen, if they differ much."""
+    """A surge; else the window in which searches differ most from what was foreseen, if they differ much.
+
+    A set that a surge led to must not say that searches fell, although over a longer window they may have, by more.
+    """
     if evidence.surge:
         now, usual = evidence.surge.after, max(evidence.surge.before, 1)
         seconds = evidence.surge.window.removesuffix("s")
@@ -108,7 +114,9 @@ def _demand(evidence: Evidence) -> Iterator[Reason]:
     ]
     if not ratios:
         return
-    most = max(range(len(ratios)), key=lambda window: max(ratios[window], 1 / ratios[window]))
+    surges = max(ratios) >= evidence.surge_factor
+    changes = ratios if surges else [max(ratio, 1 / ratio) for ratio in ratios]
+    most = changes.index(max(changes))
     seen, foreseen = evidence.seen[most], evidence.foreseen[most]
     span = _WINDOW_WORDS.get(evidence.windows[most], evidence.windows[most])
     if ratios[most] >= _GROWN and foreseen < 1:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from scorers.suggestions.reasons import MOST, Evidence, reasons
+from scorers.suggestions.reasons import MOST, Evidence, growth, reasons
 from streams.messages import Signal
 
 QUIET = Evidence(
@@ -16,6 +19,7 @@ QUIET = Evidence(
     seen=(5.0, 30.0, 720.0),
     foreseen=(5.0, 30.0, 720.0),
     smoothing=20.0,
+    surge_factor=3.0,
     surge=None,
     searches=50.0,
     pair_clicks=0.0,
@@ -64,6 +68,28 @@ def test_one_piece_of_evidence_gives_its_reason(over: dict[str, object], text: s
 
 def test_a_few_searches_are_no_surge() -> None:
     assert texts(seen=(3.0, 4.0, 5.0), foreseen=(0.1, 0.5, 4.0)) == []
+
+
+def test_a_surge_is_not_called_a_fall_as_a_longer_window_fell_by_more() -> None:
+    fell_then_surged = {"seen": (60.0, 70.0, 100.0), "foreseen": (5.0, 30.0, 720.0)}
+    assert texts(**fell_then_surged) == ["searches up 12x in the last 10 minutes"]
+    assert texts(**fell_then_surged, surge_factor=4.0) == ["searches down to 14% in the last 24 hours"]
+
+
+def test_what_falls_is_not_called_rising() -> None:
+    assert texts(sources={"rising"}, seen=(5.0, 30.0, 100.0)) == ["searches down to 14% in the last 24 hours"]
+
+
+_searches = st.lists(st.floats(0, 10_000), min_size=3, max_size=3)
+
+
+@given(_searches, _searches)
+def test_what_counts_as_surging_says_so_and_nothing_else_of_demand(seen: list[float], foreseen: list[float]) -> None:
+    evidence = replace(QUIET, seen=seen, foreseen=foreseen)
+    codes = [reason.code for reason in reasons(evidence)]
+    if growth(np.array(seen), np.array(foreseen), 20.0).max() >= evidence.surge_factor:
+        assert codes == ["surge"]
+    assert len(codes) <= 1
 
 
 def test_the_surge_comes_first_and_the_rest_is_cut() -> None:
