@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -54,14 +54,19 @@ def build_index(history: Annotated[Path, HISTORY]) -> None:
 
 
 @_train.command("ranker")
-def train_ranker(history: Annotated[Path, HISTORY]) -> None:
+def train_ranker(
+    history: Annotated[Path, HISTORY],
+    model: Annotated[Literal["linear", "boosted", "neural"], typer.Option(help="Kind of ranker")] = "boosted",
+    trials: Annotated[int, typer.Option(min=0, help="Hyperparameters to try for each target; 0 takes the usual")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Bundle to write; the setting bundle_path when left out")] = None,
+) -> None:
     """Train P(click) and P(purchase | click) on the history's impressions and write the bundle.
 
-    Example: keypulse train ranker --history .keypulse/history
+    Example: keypulse train ranker --history .keypulse/history --model boosted
     """
     from scorers.training.ranker import train_command
 
-    train_command(history)
+    train_command(history, model, trials, out)
 
 
 @app.command("evaluate", rich_help_panel=PANEL)

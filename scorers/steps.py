@@ -24,10 +24,18 @@ class Steps:
     def step(self, name: str) -> Iterator[Advance]:
         """One step; the body may tell how far it is."""
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        begun = time.perf_counter()
-        with Progress(*columns, console=self._console, transient=True, disable=not self._console.is_terminal) as bar:
+        with (
+            self.timed(name) as console,
+            Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar,
+        ):
             task = bar.add_task(name, total=None)
             yield lambda done, total: bar.update(task, completed=done, total=total)
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[Console]:
+        """One step that shows its own progress on the console that it is given."""
+        begun = time.perf_counter()
+        yield self._console
         self.seconds[name] = time.perf_counter() - begun
         self._console.print(f"{name}: {self.seconds[name]:.1f} s", highlight=False)
 

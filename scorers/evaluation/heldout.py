@@ -18,7 +18,7 @@ from infra.settings import DAY_MS, Settings
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.keywords.table import Keyword, keyword_table
-from scorers.ranking.features import REFERENCE_POSITION, Sums
+from scorers.ranking.features import Sums
 from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
@@ -39,7 +39,7 @@ class HeldOut:
 
     campaigns: list[CampaignState]
     rows: pl.DataFrame
-    """event_time (just before creation), campaign, item, category, canonical, position, dense; a row a candidate."""
+    """event_time (just before creation), campaign, item, category, canonical, dense; a row a candidate."""
     keywords: dict[str, Keyword]
     """By canonical form, as the table stood when training ended."""
     days: float
@@ -128,7 +128,6 @@ def _frame(rows: Sequence[tuple[int, str, str, str, Candidate]]) -> pl.DataFrame
             "item": [row[2] for row in rows],
             "category": [row[3] for row in rows],
             "canonical": [row[4].canonical for row in rows],
-            "position": [REFERENCE_POSITION] * len(rows),
             "dense": [row[4].dense for row in rows],
         },
         schema={
@@ -137,7 +136,6 @@ def _frame(rows: Sequence[tuple[int, str, str, str, Candidate]]) -> pl.DataFrame
             "item": pl.String,
             "category": pl.String,
             "canonical": pl.String,
-            "position": pl.Float64,
             "dense": pl.Float64,
         },
     )

@@ -1,7 +1,8 @@
 """The bundle: all that a worker needs to score, one folder, data only.
 
-Models (UBJSON), the encoder (ONNX), the keyword table with its vectors, pairs that buyers made, and `manifest.json`
-with checksums, feature names in order, windows and smoothing weights. A bundle that does not match is refused.
+Models (UBJSON, JSON or ONNX), the encoder (ONNX), the keyword table with its vectors, pairs that buyers made, and
+`manifest.json` with checksums, feature names in order, windows and smoothing weights. A bundle that does not match is
+refused.
 """
 
 from __future__ import annotations
@@ -21,11 +22,11 @@ from infra.failure import Failure
 from infra.settings import Settings
 from scorers.checksums import sha256
 from scorers.keywords.table import Keyword, read_table
-from scorers.ranking.boosted import Boosted
 from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types
+from scorers.ranking.model import Calibration, Probabilities, load_model
 from scorers.retrieval.encoders import OnnxEncoder
 
-FORMAT = 1
+FORMAT = 2
 SMOOTHING = ("smoothing_impressions", "smoothing_clicks", "smoothing_searches")
 """Settings that change what a derived feature means."""
 _RETRAIN = "run `keypulse train ranker --history DIR` with these settings, or set them as they were"
@@ -49,6 +50,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     vocabulary: Vocabulary
     smoothing: dict[str, float]
     reference_position: float = REFERENCE_POSITION
+    model: str = "boosted"
+    """Of `scorers.ranking.model.KINDS`."""
+    calibration: dict[str, Calibration] = {}
+    """By target."""
+    examination: float = 0.0
+    """P(looked at) at a position is position ** -examination."""
+    parameters: dict[str, dict[str, float]] = {}
+    """Hyperparameters by target."""
     trained_until: int
     """ms; no event from then on was seen in training or validation."""
     history_days: float
@@ -70,7 +79,7 @@ class Bundle:
 
     folder: Path
     manifest: Manifest
-    models: Boosted
+    models: Probabilities
 
     def encoder(self) -> OnnxEncoder:
         """The embedding model."""
@@ -98,7 +107,7 @@ def write(folder: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Man
     files = {str(path.relative_to(fresh)): sha256(path) for path in sorted(fresh.rglob("*")) if path.is_file()}
     identity = msgspec.structs.replace(manifest, files=files, created_at=0, model_version="")
     content = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
-    manifest = msgspec.structs.replace(manifest, files=files, model_version=f"xgb-{content[:12]}")
+    manifest = msgspec.structs.replace(manifest, files=files, model_version=f"{manifest.model}-{content[:12]}")
     (fresh / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
     shutil.rmtree(previous, ignore_errors=True)
     if folder.exists():
@@ -117,7 +126,7 @@ def load(folder: Path, settings: Settings) -> Bundle:
     _check_files(folder, manifest)
     _check_settings(manifest, settings)
     try:
-        models = Boosted.load(folder)
+        models = Probabilities(load_model(manifest.model, folder), manifest.calibration)
     except Exception as error:
         raise BundleRefused(f"{folder}: the models cannot be read ({error}); {_RETRAIN}") from None
     if models.feature_names != manifest.features:

@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scorers.ranking.boosted import Boosted
+from scorers.ranking.model import PairModel, Probabilities
 from streams.messages import Contribution
 
 MOST = 5
 
 
 def top_contributions(
-    models: Boosted, matrix: NDArray[np.floating], names: Sequence[str], most: int = MOST
+    models: PairModel | Probabilities, matrix: NDArray[np.floating], names: Sequence[str], most: int = MOST
 ) -> list[list[Contribution]]:
     """For each row the `most` features that add most to, or take most from, its log-odds of a click."""
     if not len(matrix):
@@ -36,7 +36,12 @@ def top_contributions(
 
 
 def plot_summary(
-    models: Boosted, target: str, matrix: NDArray[np.float32], names: Sequence[str], path: Path, most: int = 20
+    models: PairModel | Probabilities,
+    target: str,
+    matrix: NDArray[np.float32],
+    names: Sequence[str],
+    path: Path,
+    most: int = 20,
 ) -> None:
     """SHAP summary plot (exact contributions) of the rows, as PNG. Some hundred rows will do."""
     import matplotlib

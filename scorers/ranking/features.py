@@ -34,7 +34,7 @@ class Vocabulary(msgspec.Struct, frozen=True):
 
 CATEGORICAL = ("condition", "category")
 REFERENCE_POSITION = 1.0
-"""Probabilities are published for this place on the page."""
+"""Probabilities are published for this place on the page, whose results are always looked at."""
 ORGANIC = -1
 """`campaign_of` of a row without a campaign."""
 
@@ -59,7 +59,6 @@ _PLAIN = (
     "promoted",
     "ad_rate",
     "bid",
-    "position",
 )
 
 
@@ -127,8 +126,6 @@ class Facts:
     """NaN for organic rows, and so is the bid."""
     bid: Floats
     """The campaign's usual one, minor units."""
-    position: Floats
-    """Place on the page; the logged one in training, `REFERENCE_POSITION` in serving."""
     condition: Floats
     """Code of the vocabulary, and so is the category."""
     category: Floats
@@ -177,7 +174,7 @@ def matrix(sums: Sums, facts: Facts, settings: Settings) -> NDArray[np.float32]:
 
 
 def serving_rows(inputs: PairInputs, vocabulary: Vocabulary, wordings: Wordings | None = None) -> tuple[Sums, Facts]:
-    """Sums and facts of rows that are to be scored, at the reference position. `wordings` remembers."""
+    """Sums and facts of rows that are to be scored. `wordings` remembers."""
     n = len(inputs.product_of)
     product, keyword, campaign = inputs.product_of, inputs.keyword_of, inputs.campaign_of
     sums = Sums(
@@ -203,7 +200,6 @@ def serving_rows(inputs: PairInputs, vocabulary: Vocabulary, wordings: Wordings 
         promoted=np.ones(n),
         ad_rate=np.array([one.ad_rate for one in inputs.campaigns], np.float64)[campaign],
         bid=np.array([usual_bid(one) for one in inputs.campaigns], np.float64)[campaign],
-        position=np.full(n, REFERENCE_POSITION),
         condition=columns["condition"][product],
         category=columns["category"][product],
     )

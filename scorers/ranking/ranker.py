@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.settings import Settings
-from scorers.ranking.boosted import Floats
 from scorers.ranking.bundle import Bundle
 from scorers.ranking.explanation import top_contributions
 from scorers.ranking.features import PairInputs, matrix, serving_rows
+from scorers.ranking.model import Floats
 from scorers.ranking.wording import Wordings
 from streams.messages import Contribution
 
@@ -24,7 +24,7 @@ class BundleRanker:
         self.version = bundle.manifest.model_version
 
     def matrix(self, inputs: PairInputs) -> NDArray[np.float32]:
-        """n x features, at the reference position."""
+        """n x features."""
         return matrix(*serving_rows(inputs, self._bundle.manifest.vocabulary, self._wordings), self._settings)
 
     def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:

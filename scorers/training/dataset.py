@@ -1,5 +1,8 @@
 """Rows to learn from: impressions with the vectors that were readable then, and what came of them.
 
+A row's keyword is what the shopper typed, for organic and sponsored rows alike. A sponsored impression names the
+campaign's keyword that matched it, which may be broader: learnt under that, a keyword would get the clicks of others.
+
 A row becomes a label only when it is older than attribution window + horizon at the moment up to which the log is
 known: a younger one could still be bought. All clicked impressions are taken, and a sample of the others, each of which
 then stands for several.
@@ -17,10 +20,12 @@ from feature_repo.offline import training_vectors
 from feature_repo.vectors import pair_key
 from infra.settings import Settings
 from scorers.history import History, attributed
-from scorers.ranking.boosted import Examples
+from scorers.keywords.table import canonical_column
 from scorers.ranking.features import Facts, Sums, Vocabulary, product_columns, usual_bid, words
 from scorers.ranking.wording import lacking
 from scorers.retrieval.matching import Matcher
+from scorers.training.examination import Examination
+from scorers.training.examples import Examples
 from streams.messages import ProductState
 
 MOST_ROWS = 150_000
@@ -48,10 +53,27 @@ def label_rows(
     )
     outcome = outcome.group_by("search_id", "item").agg(pl.col("clicked").first(), pl.col("purchased").any())
     impressions = history.impressions.filter(pl.col("event_time").is_between(first, mature, closed="left"))
-    rows = impressions.join(outcome, on=["search_id", "item"], how="left", maintain_order="left").with_columns(
-        pl.col("clicked", "purchased").fill_null(False)
+    rows = as_searched(impressions, history).join(outcome, on=["search_id", "item"], how="left", maintain_order="left")
+    return _sampled(rows.with_columns(pl.col("clicked", "purchased").fill_null(False)), most).sort("event_time")
+
+
+def as_clicked(history: History, known_until: int) -> pl.DataFrame:
+    """All impressions before `known_until` (ms), and whether each was `clicked` by then."""
+    before = pl.col("event_time") < known_until
+    clicks = history.clicks.filter(before).select("search_id", "item", clicked=pl.lit(1)).unique()
+    shown = history.impressions.filter(before).join(clicks, on=["search_id", "item"], how="left")
+    return shown.with_columns(pl.col("clicked").fill_null(0))
+
+
+def as_searched(impressions: pl.DataFrame, history: History) -> pl.DataFrame:
+    """Impressions with the search's `keyword` and `canonical`; they keep their own where the search is not known."""
+    typed = canonical_column(history.events("search", ["search_id", "query"]).unique("search_id"), "query")
+    joined = impressions.join(
+        typed.select("search_id", "query", searched="canonical"), on="search_id", how="left", maintain_order="left"
     )
-    return _sampled(rows, most).sort("event_time")
+    return joined.with_columns(
+        keyword=pl.coalesce("query", "keyword"), canonical=pl.coalesce("searched", "canonical")
+    ).drop("query", "searched")
 
 
 def _sampled(rows: pl.DataFrame, most: int) -> pl.DataFrame:
@@ -66,12 +88,20 @@ def _weighted(sample: pl.DataFrame, of: int) -> pl.DataFrame:
     return sample.with_columns(pl.lit(of / max(len(sample), 1), pl.Float32).alias("weight"))
 
 
-def examples(features: NDArray[np.float32], rows: pl.DataFrame, target: str, chosen: NDArray[np.bool_]) -> Examples:
-    """The chosen rows as examples of `target`, a column of outcomes."""
+OUTCOMES = {"click": "clicked", "purchase": "purchased"}
+
+
+def examples(
+    features: NDArray[np.float32], rows: pl.DataFrame, target: str, chosen: NDArray[np.bool_], looked: Examination
+) -> Examples:
+    """The chosen rows as examples of `target`. Purchases are judged among clicks, which only results looked at have."""
+    examined = looked.at(rows.get_column("position").to_numpy()) if target == "click" else np.ones(len(rows))
     return Examples(
         features[chosen],
-        rows.get_column(target).to_numpy()[chosen],
+        rows.get_column(OUTCOMES[target]).to_numpy()[chosen],
         rows.get_column("weight").to_numpy()[chosen],
+        examined[chosen],
+        rows.get_column("item").rank("dense").to_numpy().astype(np.int64)[chosen],
     )
 
 
@@ -127,7 +157,6 @@ def facts_of(
         promoted=frame.get_column("campaign").is_not_null().cast(pl.Float64).to_numpy(),
         ad_rate=np.array([rates.get(name, np.nan) for name in shown_in], np.float64),
         bid=np.array([bids.get(name, np.nan) for name in shown_in], np.float64),
-        position=frame.get_column("position").cast(pl.Float64).to_numpy(),
         condition=columns["condition"][product_of],
         category=columns["category"][product_of],
     )

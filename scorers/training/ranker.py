@@ -1,4 +1,4 @@
-"""From history to a bundle: label rows, join features, fit both models, write all that a worker needs.
+"""From history to a bundle: label rows, join features, fit both models, calibrate, write all that a worker needs.
 
 The last part of the history (`HOLDOUT`) is kept from training altogether, so that campaigns created in it can judge the
 very models that are shipped.
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +20,25 @@ from numpy.typing import NDArray
 from infra.clock import Clock, SystemClock
 from infra.settings import Settings
 from scorers.history import History, attributed, pair_counts
-from scorers.keywords.embedded import embedded_keywords, keyword_folder
+from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords, keyword_folder
 from scorers.ranking import bundle
-from scorers.ranking.boosted import Boosted, CannotLearn, Examples, fit
 from scorers.ranking.explanation import plot_summary
 from scorers.ranking.features import Vocabulary, feature_names, feature_types, matrix, vocabulary_of
+from scorers.ranking.model import TARGETS, Calibration, PairModel, Probabilities
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.matching import Matcher
 from scorers.steps import Steps
-from scorers.training.dataset import examples, facts_of, hide_pairs, join_vectors, label_rows
+from scorers.training.dataset import as_clicked, examples, facts_of, hide_pairs, join_vectors, label_rows
+from scorers.training.examination import Examination, examination
+from scorers.training.examples import CannotLearn, Examples, Features
+from scorers.training.learners.learner import Learner, Parameters, learner
+from scorers.training.learners.logistic import logistic
+from scorers.training.measures import Curve, log_loss, majority, measure
+from scorers.training.plots import GIVEN, plot_calibration, plot_curves
+from scorers.training.tuning import tune
+from scorers.training.watching import watched
 from streams.messages import ProductState
 
 HOLDOUT = 0.3
@@ -38,9 +46,8 @@ HOLDOUT = 0.3
 _WARM_UP = 0.1
 """Share of the history's time at its start whose rows are not learnt from: their windows are not yet full."""
 _VALIDATION = 0.2
-"""Share of the rows, the latest, that decide when to stop."""
+"""Share of the rows, the latest, that decide when to stop, and calibrate."""
 _PLOTTED_ROWS = 400
-_OUTCOME = {"click": "clicked", "purchase": "purchased"}
 
 
 @dataclass(frozen=True)
@@ -52,20 +59,45 @@ class TrainingSet:
     features: NDArray[np.float32]
     known_until: int
     """ms; no event from then on was seen."""
+    examination: Examination
 
     def split(self, target: str) -> tuple[Examples, Examples]:
-        """Earlier rows to learn `target` from and later ones to stop by."""
+        """Earlier rows to learn `target` from and later ones to stop and calibrate by."""
         judged = np.ones(len(self.rows), np.bool_) if target == "click" else self.rows.get_column("clicked").to_numpy()
         times = self.rows.get_column("event_time").to_numpy()
         late = times >= np.quantile(times, 1 - _VALIDATION)
-        return (
-            examples(self.features, self.rows, _OUTCOME[target], judged & ~late),
-            examples(self.features, self.rows, _OUTCOME[target], judged & late),
+        training, validation = (
+            examples(self.features, self.rows, target, judged & chosen, self.examination) for chosen in (~late, late)
         )
+        return training, validation
 
 
-def train(folder: Path, settings: Settings, clock: Clock, steps: Steps, plots: Path) -> bundle.Manifest:
-    """Train on the history in `folder` and write the bundle to `settings.bundle_path`; plots go into `plots`.
+@dataclass(frozen=True)
+class Trained:
+    """A ranker, and how its training went."""
+
+    models: Probabilities
+    curves: dict[str, Curve]
+    """By target."""
+    parameters: dict[str, Parameters]
+    metrics: dict[str, float]
+
+
+def train(
+    folder: Path,
+    settings: Settings,
+    clock: Clock,
+    steps: Steps,
+    plots: Path,
+    kind: str = "boosted",
+    trials: int = 0,
+    out: Path | None = None,
+) -> bundle.Manifest:
+    """Train a ranker of that kind on the history in `folder` and write the bundle.
+
+    With `trials`, so many hyperparameters are tried for each target first. The bundle is written to `out`, or to
+    `settings.bundle_path`; the model alone also to `rankers_folder`, for `evaluate` to compare the kinds. Plots go
+    into `plots`.
 
     Raises:
         BadHistory: the folder cannot be used.
@@ -80,9 +112,10 @@ def train(folder: Path, settings: Settings, clock: Clock, steps: Steps, plots: P
     vocabulary = vocabulary_of(history.products)
     matcher = Matcher(encoder, KeywordCatalogue(keywords.keywords, keywords.vectors))
     learning = training_set(history, matcher, vocabulary, settings, steps)
-    models, metrics = _fit(learning, settings, steps)
+    teacher = learner(kind, Features(feature_names(settings.windows), feature_types(settings.windows)))
+    trained = fit(learning, teacher, tuned(learning, teacher, trials, steps), steps)
     with steps.step("plots"):
-        _plot(models, learning, settings, plots)
+        _plot(trained, learning, settings, plots, kind)
     manifest = bundle.Manifest(
         model_version="",
         created_at=clock.now_ms(),
@@ -91,23 +124,41 @@ def train(folder: Path, settings: Settings, clock: Clock, steps: Steps, plots: P
         feature_types=feature_types(settings.windows),
         vocabulary=vocabulary,
         smoothing={name: getattr(settings, name) for name in bundle.SMOOTHING},
+        model=kind,
+        calibration=trained.models.calibration,
+        examination=learning.examination.decay,
+        parameters={target: dict(values) for target, values in trained.parameters.items()},
         trained_until=learning.known_until,
         history_days=history.days,
         encoder=encoder.name,
-        metrics=metrics,
+        metrics=trained.metrics,
         files={},
     )
+    with steps.step("bundle"):
+        bundle.write(rankers_folder(settings) / kind, manifest, trained.models.model.save)
+        return bundle.write(
+            out or settings.bundle_path, manifest, _contents(trained.models.model, history, encoder, keywords, settings)
+        )
+
+
+def rankers_folder(settings: Settings) -> Path:
+    """Where the latest model of each kind lies, without what else a worker needs."""
+    return settings.home / "models" / "rankers"
+
+
+def _contents(
+    model: PairModel, history: History, encoder: OnnxEncoder, keywords: EmbeddedKeywords, settings: Settings
+) -> Callable[[Path], None]:
     bought = attributed(history.clicks, history.purchases, settings.attribution_window_ms)
     pairs = pair_counts(history.clicks, bought)
 
     def fill(target: Path) -> None:
-        models.save(target)
+        model.save(target)
         shutil.copytree(encoder.folder, target / "encoder")
         keywords.save(target)
         pairs.write_parquet(target / "pairs.parquet")
 
-    with steps.step("bundle"):
-        return bundle.write(settings.bundle_path, manifest, fill)
+    return fill
 
 
 def training_set(
@@ -128,11 +179,13 @@ def training_set(
             f"{history.folder}: its {history.days:.1f} days leave no impression that is older than attribution window "
             "and late horizon at the end of the training part: more days of history are needed"
         )
+    with steps.step("how likely places are looked at"):
+        looked = examination(as_clicked(history, known_until))
     with steps.step("features as they were readable") as advance:
         sums = hide_pairs(join_vectors(rows, settings, lambda kind, done, total: advance(done, total)))
     with steps.step("similarities"):
         facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
-    return TrainingSet(rows, matrix(sums, facts, settings), known_until)
+    return TrainingSet(rows, matrix(sums, facts, settings), known_until, looked)
 
 
 def live_items(products: Sequence[ProductState]) -> dict[str, int]:
@@ -140,52 +193,87 @@ def live_items(products: Sequence[ProductState]) -> dict[str, int]:
     return Counter(product.category for product in products)
 
 
-def _fit(learning: TrainingSet, settings: Settings, steps: Steps) -> tuple[Boosted, dict[str, float]]:
-    boosters: dict[str, Any] = {}
-    metrics: dict[str, float] = {}
-    for target in _OUTCOME:
+def tuned(learning: TrainingSet, teacher: Learner, trials: int, steps: Steps) -> dict[str, Parameters]:
+    """Hyperparameters of each target: the best of `trials`, the defaults without any."""
+    parameters: dict[str, Parameters] = {}
+    for target in TARGETS:
+        parameters[target] = teacher.defaults
+        if trials:
+            with steps.step(f"{GIVEN[target]}: {trials} trials") as advance:
+                parameters[target] = tune(teacher, target, *learning.split(target), trials, advance).parameters
+    return parameters
+
+
+def fit(learning: TrainingSet, teacher: Learner, parameters: Mapping[str, Parameters], steps: Steps) -> Trained:
+    """Learn both targets, each with its hyperparameters, and calibrate them on the validation rows.
+
+    Raises:
+        CannotLearn: a target's rows are of one class only.
+    """
+    parts: dict[str, Any] = {}
+    curves: dict[str, Curve] = {}
+    for target in TARGETS:
         training, validation = learning.split(target)
-        with steps.step(f"P({'click' if target == 'click' else 'purchase | click'})") as advance:
-            boosters[target], curve = fit(
-                target,
-                training,
-                validation,
-                feature_names(settings.windows),
-                feature_types(settings.windows),
-                advance,
-            )
-        base = float(np.average(training.labels, weights=training.weights))
-        metrics |= {
-            f"{target}_rows": float(len(training)),
-            f"{target}_positives": float(training.labels.sum()),
-            f"{target}_rate": base,
-            f"{target}_rounds": float(curve.best_round + 1),
-            f"{target}_training_log_loss": curve.training[curve.best_round],
-            f"{target}_validation_log_loss": curve.validation[curve.best_round],
-            f"{target}_validation_log_loss_of_rate": log_loss_of_rate(base, validation),
-        }
-    return Boosted(boosters), metrics
+        with steps.timed(GIVEN[target]) as console, watched(GIVEN[target], console) as watch:
+            parts[target], curves[target] = teacher.fit(target, training, validation, parameters[target], watch)
+    model = teacher.model(parts)
+    calibration = {target: calibrate(model, target, learning.split(target)[1]) for target in TARGETS}
+    metrics = {"examination_decay": learning.examination.decay}
+    for target in TARGETS:
+        metrics |= _metrics(target, model, calibration[target], curves[target], *learning.split(target))
+    return Trained(Probabilities(model, calibration), curves, dict(parameters), metrics)
 
 
-def log_loss_of_rate(rate: float, examples: Examples) -> float:
-    """Log loss of predicting `rate` for every row: what a model must beat."""
-    losses = np.where(examples.labels, -np.log(rate), -np.log1p(-rate))
-    return float(np.average(losses, weights=examples.weights))
+def calibrate(model: PairModel, target: str, validation: Examples) -> Calibration:
+    """Slope and intercept of the log-odds that fit the validation rows best."""
+    odds = model.log_odds(validation.matrix, target)
+    fitted = logistic(odds[:, np.newaxis], validation.labels, validation.weights, validation.examined, penalty=0.0)
+    return Calibration(float(fitted.coefficients[0]), fitted.intercept)
 
 
-def _plot(models: Boosted, learning: TrainingSet, settings: Settings, folder: Path) -> None:
-    for target in _OUTCOME:
-        _, validation = learning.split(target)
-        chosen = np.random.default_rng(7).permutation(len(validation))[:_PLOTTED_ROWS]
-        path = folder / f"shap_{target}.png"
-        plot_summary(models, target, validation.matrix[chosen], feature_names(settings.windows), path)
+def _metrics(
+    target: str, model: PairModel, calibration: Calibration, curve: Curve, training: Examples, validation: Examples
+) -> dict[str, float]:
+    found = {
+        f"{target}_rows": float(len(training)),
+        f"{target}_positives": float(training.labels.sum()),
+        f"{target}_rate": training.rate,
+        f"{target}_rounds": float(curve.best.number),
+        f"{target}_validation_log_loss_of_rate": log_loss(validation, training.rate * np.ones(len(validation))),
+        f"{target}_validation_accuracy_of_majority": majority(validation),
+        f"{target}_calibration_slope": calibration.slope,
+        f"{target}_calibration_intercept": calibration.intercept,
+    }
+    for name, judged in (("training", training), ("validation", validation)):
+        fitted = measure(judged, calibration.log_odds(model.log_odds(judged.matrix, target)))
+        found |= {f"{target}_{name}_{measured}": value for measured, value in asdict(fitted).items()}
+    return found
 
 
-def train_command(history: Path) -> None:
+def _plot(trained: Trained, learning: TrainingSet, settings: Settings, folder: Path, kind: str) -> None:
+    held = {target: learning.split(target)[1] for target in TARGETS}
+    lines = {
+        target: {"log_loss": trained.metrics[f"{target}_validation_log_loss_of_rate"], "accuracy": majority(rows)}
+        for target, rows in held.items()
+    }
+    plot_curves(trained.curves, lines, f"{kind}: every measure after each round", folder / f"curves_{kind}.png")
+    predicted = {
+        target: (rows, rows.examined * trained.models.predict(rows.matrix)[at])
+        for at, (target, rows) in enumerate(held.items())
+    }
+    plot_calibration(predicted, f"{kind}: validation rows, at the logged position", folder / f"calibration_{kind}.png")
+    if kind != "boosted":
+        return
+    for target, rows in held.items():
+        names = feature_names(settings.windows)
+        plot_summary(trained.models, target, rows.some(_PLOTTED_ROWS).matrix, names, folder / f"shap_{target}.png")
+
+
+def train_command(history: Path, kind: str, trials: int, out: Path | None) -> None:
     """`keypulse train ranker`."""
     from infra.stack.state import settings
 
-    manifest = train(history, settings(), SystemClock(), Steps(), Path("reports"))
+    manifest = train(history, settings(), SystemClock(), Steps(), Path("reports"), kind, trials, out)
     for name, value in manifest.metrics.items():
         print(f"{name:42} {value:12.5f}" if value % 1 else f"{name:42} {value:12.0f}")
-    print(f"{settings().bundle_path}: {manifest.model_version}, plots in reports/")
+    print(f"{out or settings().bundle_path}: {manifest.model_version}, plots in reports/")

@@ -16,8 +16,6 @@ from infra.settings import Settings, load
 from scorers.history import History
 from scorers.keywords.table import Keyword
 from scorers.ranking import bundle
-from scorers.ranking.boosted import Boosted, CannotLearn, Examples, fit
-from scorers.ranking.explanation import top_contributions
 from scorers.ranking.features import (
     PairInputs,
     Sums,
@@ -29,10 +27,13 @@ from scorers.ranking.features import (
     serving_rows,
     vocabulary_of,
 )
+from scorers.ranking.model import TARGETS, Probabilities
 from scorers.ranking.wording import attributes_of, lacks, statement
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.matching import Matcher
 from scorers.training.dataset import facts_of, hide_pairs
+from scorers.training.examples import Examples, Features
+from scorers.training.learners.learner import learner
 from streams.messages import CampaignKeyword, CampaignState, ProductState
 from tests.unit.scorers.letters import LetterEncoder
 
@@ -115,7 +116,6 @@ def test_names_types_and_columns_agree() -> None:
     assert column(features, "price").tolist()[:3] == [5_000] * 3
     assert np.isnan(column(features, "price")[3:]).all()
     assert column(features, "bid").tolist() == [50] * 6
-    assert column(features, "position").tolist() == [1] * 6
     assert column(features, "live_items").tolist() == [7] * 3 + [3] * 3
 
 
@@ -138,7 +138,6 @@ def test_training_and_serving_compute_the_same_features(tmp_path: Path) -> None:
             "category": [served.products[row].category for row in served.product_of],
             "campaign": ["c1"] * 6,
             "canonical": [KEYWORDS[row].canonical for row in served.keyword_of],
-            "position": [1] * 6,
         }
     )
     catalogue = KeywordCatalogue(KEYWORDS, LetterEncoder().encode([one.text for one in KEYWORDS]))
@@ -192,72 +191,31 @@ def test_silent_is_not_contradicted(canonical: str, missing: int, contradicted: 
     assert lacks(statement(BOOTS), canonical, attributes) == (missing, contradicted)
 
 
-# --- trees -------------------------------------------------------------------------------------------------------
-
-
-def examples(rows: int, seed: int) -> Examples:
-    """Clicks that depend on `dense` and `position` alone."""
-    rng = np.random.default_rng(seed)
-    features = rng.normal(size=(rows, len(feature_names(SETTINGS.windows)))).astype(np.float32)
-    names = feature_names(SETTINGS.windows)
-    for name in ("condition", "category"):
-        features[:, names.index(name)] = rng.integers(0, 3, rows)
-    odds = 2 * features[:, names.index("dense")] - features[:, names.index("position")] - 1
-    return Examples(features, rng.random(rows) < 1 / (1 + np.exp(-odds)), np.ones(rows, np.float32))
-
-
-@pytest.fixture(scope="module")
-def models() -> Boosted:
-    names, types = feature_names(SETTINGS.windows), feature_types(SETTINGS.windows)
-    made = {
-        target: fit(target, examples(6_000, 1), examples(2_000, 2), names, types) for target in ("click", "purchase")
-    }
-    assert made["click"][1].best_round == int(np.argmin(made["click"][1].validation))
-    return Boosted({target: booster for target, (booster, _) in made.items()})
-
-
-def test_the_trees_learn_what_there_is_to_learn(models: Boosted) -> None:
-    unseen = examples(2_000, 3)
-    p_click, p_purchase = models.predict(unseen.matrix)
-    assert ((p_click > 0) & (p_click < 1)).all()
-    assert p_click[unseen.labels].mean() > p_click[~unseen.labels].mean() + 0.25
-    assert abs(p_click.mean() - unseen.labels.mean()) < 0.03
-    assert len(p_purchase) == 2_000
-    assert [len(one) for one in models.predict(unseen.matrix[:0])] == [0, 0]
-
-
-def test_missing_numbers_and_unknown_categories_are_taken(models: Boosted) -> None:
-    p_click, _ = models.predict(np.full((1, len(models.feature_names)), np.nan, np.float32))
-    assert 0 < p_click[0] < 1
-
-
-def test_one_class_only_is_refused() -> None:
-    good, names, types = examples(200, 1), feature_names(SETTINGS.windows), feature_types(SETTINGS.windows)
-    bad = Examples(good.matrix, np.zeros(200, np.bool_), good.weights)
-    with pytest.raises(CannotLearn, match="click: the 200 validation rows are not of both classes"):
-        fit("click", good, bad, names, types)
-
-
-def test_contributions_name_what_matters_and_add_up(models: Boosted) -> None:
-    unseen = examples(300, 4)
-    exact = models.contributions(unseen.matrix, exact=True)
-    p_click, _ = models.predict(unseen.matrix)
-    bias = np.log(p_click / (1 - p_click)) - exact.sum(axis=1)
-    np.testing.assert_allclose(bias, bias[0], atol=1e-3)
-    top = top_contributions(models, unseen.matrix[:20], feature_names(SETTINGS.windows))
-    assert all({"dense", "position"} <= {one.feature for one in row} for row in top)
-    assert all(abs(row[0].contribution) >= abs(row[-1].contribution) for row in top)
-    blank = np.full((1, unseen.matrix.shape[1]), np.nan, np.float32)
-    assert all(one.value is None for one in top_contributions(models, blank, feature_names(SETTINGS.windows))[0])
-
-
 # --- the bundle --------------------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def models() -> Probabilities:
+    """Trees that have learnt a little, of rows that say nothing."""
+    rng = np.random.default_rng(1)
+    features = rng.normal(size=(400, len(feature_names(SETTINGS.windows)))).astype(np.float32)
+    names = feature_names(SETTINGS.windows)
+    for name in ("condition", "category"):
+        features[:, names.index(name)] = rng.integers(0, 3, 400)
+    rows = Examples(features, rng.random(400) < 0.3, np.ones(400, np.float32), np.ones(400), np.arange(400) // 9)
+    teacher = learner("boosted", Features(names, feature_types(SETTINGS.windows)))
+    parts = {target: teacher.fit(target, rows, rows, teacher.defaults, lambda _: None)[0] for target in TARGETS}
+    return Probabilities(teacher.model(parts), {})
+
+
+def unseen(rows: int) -> NDArray[np.float32]:
+    return np.random.default_rng(5).normal(size=(rows, len(feature_names(SETTINGS.windows)))).astype(np.float32)
+
+
 @pytest.fixture
-def folder(models: Boosted, tmp_path: Path) -> Path:
+def folder(models: Probabilities, tmp_path: Path) -> Path:
     def fill(target: Path) -> None:
-        models.save(target)
+        models.model.save(target)
         (target / "encoder").mkdir()
         (target / "encoder" / "encoder.json").write_text("{}")
 
@@ -282,20 +240,20 @@ def manifest(settings: Settings) -> bundle.Manifest:
     )
 
 
-def test_a_bundle_survives_the_disk(folder: Path, models: Boosted) -> None:
+def test_a_bundle_survives_the_disk(folder: Path, models: Probabilities) -> None:
     loaded = bundle.load(folder, SETTINGS)
-    unseen = examples(100, 5).matrix
-    np.testing.assert_array_equal(loaded.models.predict(unseen)[0], models.predict(unseen)[0])
-    assert loaded.manifest.model_version.startswith("xgb-")
+    rows = unseen(100)
+    np.testing.assert_array_equal(loaded.models.predict(rows)[0], models.predict(rows)[0])
+    assert loaded.manifest.model_version.startswith("boosted-")
     assert loaded.manifest.vocabulary.attributes == {"red": ["Color"]}
     assert {"click.ubj", "purchase.ubj", "encoder/encoder.json"} == set(loaded.manifest.files)
 
 
-def test_the_version_follows_from_the_content(folder: Path, models: Boosted, tmp_path: Path) -> None:
+def test_the_version_follows_from_the_content(folder: Path, models: Probabilities, tmp_path: Path) -> None:
     again = bundle.write(
-        tmp_path / "again", msgspec.structs.replace(manifest(SETTINGS), created_at=NOW + 1), models.save
+        tmp_path / "again", msgspec.structs.replace(manifest(SETTINGS), created_at=NOW + 1), models.model.save
     )
-    twice = bundle.write(tmp_path / "again", manifest(SETTINGS), models.save)
+    twice = bundle.write(tmp_path / "again", manifest(SETTINGS), models.model.save)
     assert again.model_version == twice.model_version
     assert again.model_version != bundle.read_manifest(folder).model_version
     assert (tmp_path / "again.previous").is_dir()

@@ -23,9 +23,9 @@ from scorers.evaluation.measures import ndcg, reciprocal_rank
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.ranking import bundle
-from scorers.ranking.boosted import CannotLearn
 from scorers.steps import silent
 from scorers.training.dataset import join_vectors, label_rows
+from scorers.training.examples import CannotLearn
 from scorers.training.ranker import train
 from streams.attribution import Attribution, Click, Purchase
 from streams.backfill import SOURCE, Backfill

@@ -1,0 +1,1 @@
+"""One file a model: how it learns a target, and what its hyperparameters are."""

@@ -1,0 +1,129 @@
+"""XGBoost learns log-odds at the reference position from outcomes at logged positions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import xgboost
+from numpy.typing import NDArray
+
+from scorers.ranking.boosted import Boosted
+from scorers.ranking.model import PairModel
+from scorers.training.examples import Examples, Features, check
+from scorers.training.learners.learner import Parameters, Watch
+from scorers.training.measures import Curve, Fit, Round, measure
+
+_THREADS = max((os.cpu_count() or 1) - 1, 1)
+"""One core stays free: with none to spare the threads wait for each other, ten times as long on a busy machine."""
+_MOST_ROUNDS = 400
+_PATIENCE = 30
+_WATCHED = 10_000
+"""Training rows that are measured after each round."""
+_FIXED: dict[str, Any] = {
+    "tree_method": "hist",
+    "max_cat_to_onehot": 4,
+    "max_bin": 128,
+    "disable_default_eval_metric": 1,
+    "nthread": _THREADS,
+    "seed": 7,
+}
+
+
+class BoostedLearner:
+    """See `Learner`."""
+
+    defaults: ClassVar[Parameters] = {
+        "eta": 0.05,
+        "max_depth": 4,
+        "min_child_weight": 20.0,
+        "subsample": 0.8,
+        "colsample_bytree": 0.5,
+        "lambda": 5.0,
+    }
+
+    def __init__(self, features: Features) -> None:
+        self._features = features
+
+    def fit(
+        self, target: str, training: Examples, validation: Examples, parameters: Parameters, watch: Watch
+    ) -> tuple[xgboost.Booster, Curve]:
+        """See `Learner`."""
+        check(target, training, validation)
+        watched = training.some(_WATCHED)
+        train, judge, sample = (self._rows(examples) for examples in (training, validation, watched))
+        teller = _Teller(target, watched, validation, watch)
+        start = np.average(training.labels, weights=training.weights * training.examined)
+        booster = xgboost.train(
+            {**_FIXED, **parameters, "base_score": float(np.log(start / (1 - start)))},
+            train,
+            num_boost_round=_MOST_ROUNDS,
+            obj=lambda margins, _: _gradients(training, margins),
+            custom_metric=teller.metric,
+            evals=[(sample, "training"), (judge, "validation")],
+            verbose_eval=False,
+            callbacks=[
+                teller,
+                xgboost.callback.EarlyStopping(
+                    rounds=_PATIENCE, save_best=True, metric_name="loss", data_name="validation", maximize=False
+                ),
+            ],
+        )
+        return booster, teller.curve
+
+    def model(self, parts: Mapping[str, Any]) -> PairModel:
+        """See `Learner`."""
+        return Boosted(dict(parts))
+
+    def suggest(self, trial: Any) -> Parameters:
+        """See `Learner`."""
+        return {
+            "eta": trial.suggest_float("eta", 0.02, 0.15, log=True),
+            "max_depth": trial.suggest_int("max_depth", 2, 7),
+            "min_child_weight": trial.suggest_float("min_child_weight", 5.0, 200.0, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+            "lambda": trial.suggest_float("lambda", 0.5, 50.0, log=True),
+        }
+
+    def _rows(self, examples: Examples) -> xgboost.DMatrix:
+        return xgboost.DMatrix(
+            examples.matrix,
+            label=examples.labels,
+            weight=examples.weights,
+            feature_names=list(self._features.names),
+            feature_types=list(self._features.types),
+            enable_categorical=True,
+        )
+
+
+def _gradients(examples: Examples, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of the log loss of `examined` x sigmoid(margin): gradient and expected curvature (Fisher information)."""
+    relevance = 1.0 / (1.0 + np.exp(-np.asarray(margins, np.float64)))
+    predicted = np.minimum(examples.examined * relevance, 1 - 1e-9)
+    slope = examples.weights * (1 - relevance) / (1 - predicted)
+    return slope * (predicted - examples.labels), np.maximum(slope * predicted * (1 - relevance), 1e-9)
+
+
+class _Teller(xgboost.callback.TrainingCallback):  # type: ignore[misc]
+    """Measures each round, and tells of it."""
+
+    def __init__(self, target: str, watched: Examples, validation: Examples, watch: Watch) -> None:
+        super().__init__()
+        self._target, self._examples, self._watch = target, (watched, validation), watch
+        self._fits: list[Fit] = []
+        self.curve = Curve()
+
+    def metric(self, margins: NDArray[np.float32], _: xgboost.DMatrix) -> tuple[str, float]:
+        """XGBoost asks for each of its sets in turn."""
+        self._fits.append(measure(self._examples[len(self._fits)], margins))
+        return "loss", self._fits[-1].log_loss
+
+    def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
+        training, validation = self._fits
+        self._fits = []
+        self.curve.rounds.append(Round(self._target, epoch + 1, _MOST_ROUNDS, training, validation))
+        self._watch(self.curve.rounds[-1])
+        return False
