@@ -88,8 +88,32 @@ def bid_weight(bid: Floats, ad_rate: Floats, price: Floats, relevance: Floats) -
     return np.asarray(np.where(relevance >= RELEVANCE_FLOOR, score**SHARPNESS, 0.0))
 
 
+@dataclass(frozen=True)
+class Entries:
+    """Columns of all that bid: an item of a campaign under a concept that one of its keywords matches."""
+
+    concept: Ints
+    item: Ints
+    campaign: Ints
+    text: Ints
+    weight: Floats
+
+    def joined(self, more: Entries) -> Entries:
+        """These and then the others."""
+        return Entries(*(np.concatenate(pair) for pair in zip(vars(self).values(), vars(more).values(), strict=True)))
+
+    def chosen(self, mask: NDArray[np.bool_]) -> Entries:
+        """Those that the mask chooses."""
+        return Entries(self.concept[mask], self.item[mask], self.campaign[mask], self.text[mask], self.weight[mask])
+
+
 def hold_auction(catalogue: Catalogue, concepts: Concepts, campaigns: Campaigns, pace: Floats) -> Auction:
     """All entries: each campaign's items under each concept that its keywords match, by the best keyword of several."""
+    return arrange(entries(catalogue, concepts, campaigns, pace), len(concepts), len(catalogue), campaigns)
+
+
+def entries(catalogue: Catalogue, concepts: Concepts, campaigns: Campaigns, pace: Floats) -> Entries:
+    """What the campaigns' keywords match."""
     columns = []
     for campaign, choices in enumerate(campaigns.choices):
         if campaigns.paused[campaign]:
@@ -107,19 +131,26 @@ def hold_auction(catalogue: Catalogue, concepts: Concepts, campaigns: Campaigns,
             same = np.full(len(item), campaign)
             columns.append(np.stack([concept, item, same, np.full(len(item), choice.text), weight]))
     concept, item, campaign_of, text, weight = np.concatenate(columns, axis=1)
-    order = np.lexsort((-weight, concept))
-    order = order[weight[order] > 0]
-    pair = concept[order] * len(catalogue) + item[order]
+    return Entries(
+        concept.astype(np.int64), item.astype(np.int64), campaign_of.astype(np.int64), text.astype(np.int64), weight
+    )
+
+
+def arrange(bidding: Entries, concepts: int, items: int, campaigns: Campaigns) -> Auction:
+    """The best BIDDERS entries of each concept, an item by its best entry."""
+    order = np.lexsort((-bidding.weight, bidding.concept))
+    order = order[bidding.weight[order] > 0]
+    pair = bidding.concept[order] * items + bidding.item[order]
     order = order[np.sort(np.unique(pair, return_index=True)[1])]
-    rank = _rank_in_group(concept[order])
+    rank = _rank_in_group(bidding.concept[order])
     order, rank = order[rank < BIDDERS], rank[rank < BIDDERS]
-    at = (concept[order].astype(np.int64), rank)
-    shape = (len(concepts), BIDDERS)
+    at = (bidding.concept[order], rank)
+    shape = (concepts, BIDDERS)
     table = {name: np.full(shape, -1, dtype=np.int64) for name in ("item", "campaign", "text")}
-    for name, column in (("item", item), ("campaign", campaign_of), ("text", text)):
-        table[name][at] = column[order].astype(np.int64)
+    for name, column in (("item", bidding.item), ("campaign", bidding.campaign), ("text", bidding.text)):
+        table[name][at] = column[order]
     weights = np.zeros(shape)
-    weights[at] = weight[order]
+    weights[at] = bidding.weight[order]
     return Auction(
         table["item"],
         table["campaign"],
@@ -130,7 +161,7 @@ def hold_auction(catalogue: Catalogue, concepts: Concepts, campaigns: Campaigns,
     )
 
 
-def _rank_in_group(group: Floats) -> Ints:
+def _rank_in_group(group: Ints) -> Ints:
     """0, 1, 2, ... within each run of equal values."""
     begins = np.flatnonzero(np.r_[True, group[1:] != group[:-1]])
     sizes = np.diff(np.r_[begins, len(group)])

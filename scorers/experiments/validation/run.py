@@ -15,6 +15,7 @@ from scorers.experiments.validation.coverage import coverage
 from scorers.experiments.validation.error_rates import error_rates
 from scorers.experiments.validation.lines import ERROR, Result, as_rows
 from scorers.experiments.validation.looks import looks
+from scorers.experiments.validation.markets import markets
 from scorers.experiments.validation.mismatch import mismatch
 from scorers.experiments.validation.reached_power import reached_power
 from scorers.steps import Steps
@@ -22,12 +23,13 @@ from scorers.steps import Steps
 Part = Callable[[np.random.Generator, int, int], Iterator[Result]]
 
 PARTS: dict[str, Part] = {
-    "vectorised formulas against the library": lambda rng, _, sellers: agreement(rng, sellers),
+    "vectorised formulas against the library": agreement,
     "false positives": error_rates,
     "power": reached_power,
     "coverage": coverage,
     "sample-ratio mismatch": lambda rng, replicates, _: mismatch(rng, 10 * replicates),
     "looks before the end": looks,
+    "whole loop on simulated markets": markets,
 }
 """Each from a random generator, a number of replicates and sellers an arm."""
 
