@@ -16,6 +16,8 @@ from streams.stage import Record, record_of
 _REQUEST_S = 10.0
 _PATIENCE_S = 30.0
 _BATCH = 1_000
+_BATCH_S = 0.1
+"""A batch waits so long to fill: every reading's last one does."""
 
 Start = Callable[[int, int, int], int]
 """Offset to read a partition from, given its number and its oldest and next offsets."""
@@ -30,7 +32,9 @@ class LogReader:
     """Reads outside of any group's assignment; a `group` serves to keep offsets under its name."""
 
     def __init__(self, settings: Settings, group: str) -> None:
-        self.consumer: Consumer = kafka.consumer(settings, group, **{"enable.partition.eof": True})
+        # A request waits behind a fetch that waits for news, and at the end of a topic there are none.
+        options = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
+        self.consumer: Consumer = kafka.consumer(settings, group, **options)
 
     def until_now(self, topic: Topic, start: Start = from_beginning) -> Iterator[Record]:
         """Records of all partitions from `start` on. Ends at the offset that was next when it began.
@@ -47,7 +51,7 @@ class LogReader:
                 assigned.append(TopicPartition(topic.name, partition, first))
         self.consumer.assign(assigned)
         while ends:
-            for message in self.consumer.consume(_BATCH, timeout=1.0):
+            for message in self.consumer.consume(_BATCH, _BATCH_S):
                 partition, offset, error = message.partition(), message.offset(), message.error()
                 if error is None:
                     if offset < ends.get(partition, 0):

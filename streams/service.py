@@ -1,7 +1,8 @@
 """Runs a stage over the partitions that Kafka assigns to this process: the batch loop around `PartitionRunner`.
 
-Kafka only says which partitions are ours. Where each of them goes on is what its checkpoint says; offsets are committed
-for lag tools, and to notice that checkpoints were lost.
+One consumer is the member of the group, by which Kafka says which partitions are ours; it reads nothing. Each topic has
+a reader of its own (`streams.topic_readers`). Where a partition goes on is what its checkpoint says; offsets are
+committed for lag tools, and to notice that checkpoints were lost.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from confluent_kafka import OFFSET_BEGINNING, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import TopicPartition
 
 from infra import kafka, metrics
 from infra.clock import Clock
@@ -20,9 +21,11 @@ from infra.failure import Failure
 from infra.log import get_logger
 from infra.settings import Settings
 from infra.topics import Topic
+from streams import topic_readers
 from streams.exactly_once import CheckpointStore
 from streams.publisher import OverlappingPublisher
-from streams.stage import PartitionRunner, Record, Stage, record_of
+from streams.stage import PartitionRunner, Record, Stage
+from streams.topic_readers import TopicReader
 
 if TYPE_CHECKING:
     from confluent_kafka import Consumer
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 _REQUEST_S = 10.0
+_READ_AHEAD_KB = 16_384
+"""Of all readers together: bounds memory."""
 _TOPIC = attrgetter("topic")
 
 
@@ -62,6 +67,7 @@ class StageService:
         self._clock = clock
         self._instance = instance
         self._runners: dict[int, PartitionRunner] = {}
+        self._readers: list[TopicReader] = []
         self._stopping = threading.Event()
         self._woken = threading.Event()
         self._failure: BaseException | None = None
@@ -85,59 +91,76 @@ class StageService:
         self._publisher = OverlappingPublisher(producer)
         # Static membership: a restart after kill -9 gets its partitions back at once.
         static = {"group.instance.id": f"{self._group}-{self._instance}"} if self._instance else {}
-        consumer = kafka.consumer(self._settings, self._group, **static)
-        consumer.subscribe(sorted(self._inputs), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
+        member = kafka.consumer(self._settings, self._group, **static)
+        ahead = {"queued.max.messages.kbytes": _READ_AHEAD_KB // len(self._inputs)}
+        self._readers = [
+            TopicReader(name, kafka.consumer(self._settings, self._group, **ahead)) for name in sorted(self._inputs)
+        ]
+        member.subscribe(sorted(self._inputs), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._lost)
         log.info("%s: waiting for partitions of %s", self._group, ", ".join(sorted(self._inputs)))
         try:
             while not self._stopping.is_set():
-                self._turn(consumer)
+                self._turn(member)
             self._snapshot_all()
-            self._commit_offsets(consumer, asynchronous=False)
+            self._commit_offsets(member, asynchronous=False)
         finally:
-            consumer.close()
+            member.close()
+            for reader in self._readers:
+                reader.close()
 
-    def _turn(self, consumer: Consumer) -> None:
-        messages = consumer.consume(self._settings.batch_records, self._settings.batch_linger_ms / 1_000)
+    def _turn(self, member: Consumer) -> None:
+        linger_s = self._settings.batch_linger_ms / 1_000
+        # Gives callbacks their turn; its partitions are paused, so that there is no message but an error.
+        news = member.poll(0 if self._runners else linger_s)
         if self._failure:
             raise self._failure
+        if news is not None and (error := news.error()):
+            topic_readers.check(error)
+        records = topic_readers.read(self._readers, self._settings.batch_records, linger_s)
         batches: dict[int, list[Record]] = defaultdict(list)
-        for message in messages:
-            if error := message.error():
-                self._check(error)
-            else:
-                record = record_of(message)
-                batches[record.partition].append(record)
+        for record in records:
+            batches[record.partition].append(record)
         woken = self._woken.is_set()
         self._woken.clear()
         for partition, runner in self._runners.items():
-            records = batches.get(partition, [])
-            if not records and not woken:
+            batch = batches.get(partition, [])
+            if not batch and not woken:
                 continue
-            for record_topic, count in Counter(map(_TOPIC, records)).items():
+            for record_topic, count in Counter(map(_TOPIC, batch)).items():
                 metrics.RECORDS_CONSUMED.labels(self._group, record_topic).inc(count)
             with metrics.BATCH_SECONDS.labels(self._group).time():
-                runner.step(records)
-            metrics.BATCH_RECORDS.labels(self._group).observe(len(records))
-        if messages:
-            self._commit_offsets(consumer, asynchronous=True)
+                runner.step(batch)
+            metrics.BATCH_RECORDS.labels(self._group).observe(len(batch))
+        if records:
+            self._commit_offsets(member, asynchronous=True)
         self.heartbeat_ms = self._clock.now_ms()
 
-    def _assigned(self, consumer: Consumer, assigned: list[TopicPartition]) -> None:
+    def _assigned(self, member: Consumer, assigned: list[TopicPartition]) -> None:
         # An exception in a callback would be lost in librdkafka: keep it for the loop.
         try:
             starts = []
             for partition in sorted({one.partition for one in assigned}):
                 runner = self._runners.get(partition) or self._start(partition)
                 starts += [
-                    TopicPartition(one.topic, partition, runner.offsets.get((one.topic, partition), OFFSET_BEGINNING))
+                    self._start_of(member, one, runner.offsets.get((one.topic, partition), 0))
                     for one in assigned
                     if one.partition == partition
                 ]
-            self._check_not_behind(consumer, starts)
-            consumer.assign(starts)
+            self._check_not_behind(member, starts)
+            member.assign(starts)
+            member.pause(starts)
+            for reader in self._readers:
+                reader.start({one.partition: one.offset for one in starts if one.topic == reader.topic})
         except Exception as failure:
             self._failure = failure
         metrics.PARTITIONS_OWNED.labels(self._group).set(len(self._runners))
+
+    def _start_of(self, member: Consumer, one: TopicPartition, offset: int) -> TopicPartition:
+        # The member is asked, as no fetch of its own holds up the answer.
+        oldest, _ = member.get_watermark_offsets(one, _REQUEST_S)
+        if 0 < offset < oldest:
+            log.error("%s[%d]: records %d to %d expired unread", one.topic, one.partition, offset, oldest - 1)
+        return TopicPartition(one.topic, one.partition, max(offset, oldest))
 
     def _start(self, partition: int) -> PartitionRunner:
         stage = self._make_stage(partition)
@@ -154,28 +177,31 @@ class StageService:
         log.info("%s: partition %d is ours, from %s", self._group, partition, runner.offsets or "the beginning")
         return runner
 
-    def _revoked(self, consumer: Consumer, revoked: list[TopicPartition]) -> None:
+    def _revoked(self, member: Consumer, revoked: list[TopicPartition]) -> None:
         try:
             for partition in {one.partition for one in revoked}:
                 self._runners[partition].stop()
-            self._commit_offsets(consumer, asynchronous=False)
+            self._commit_offsets(member, asynchronous=False)
         except Exception as failure:
             self._failure = failure
-        self._lost(consumer, revoked)
+        self._lost(member, revoked)
 
-    def _lost(self, consumer: Consumer, lost: list[TopicPartition]) -> None:
+    def _lost(self, member: Consumer, lost: list[TopicPartition]) -> None:
+        # All that there were: the range assignor takes everything back before it assigns anew.
+        for reader in self._readers:
+            reader.start({})
         for partition in {one.partition for one in lost}:
             self._runners.pop(partition, None)
             log.info("%s: partition %d is no longer ours", self._group, partition)
         metrics.PARTITIONS_OWNED.labels(self._group).set(len(self._runners))
 
-    def _check_not_behind(self, consumer: Consumer, starts: list[TopicPartition]) -> None:
-        committed = consumer.committed([TopicPartition(one.topic, one.partition) for one in starts], _REQUEST_S)
+    def _check_not_behind(self, member: Consumer, starts: list[TopicPartition]) -> None:
+        committed = member.committed([TopicPartition(one.topic, one.partition) for one in starts], _REQUEST_S)
         for start, commit in zip(starts, committed, strict=True):
-            if commit.offset > max(start.offset, 0):
+            if commit.offset > start.offset:
                 raise CheckpointLost(
                     f"{self._group}: Kafka's committed offset of {start.topic}[{start.partition}] is {commit.offset}, "
-                    f"the checkpoint says {max(start.offset, 0)}. Redis at checkpoint_redis_url lost writes; check "
+                    f"the checkpoint says {start.offset}. Redis at checkpoint_redis_url lost writes; check "
                     "that it runs with appendonly yes and appendfsync always, then run `keypulse rebuild`"
                 )
 
@@ -183,16 +209,11 @@ class StageService:
         for runner in self._runners.values():
             runner.stop()
 
-    def _commit_offsets(self, consumer: Consumer, asynchronous: bool) -> None:
+    def _commit_offsets(self, member: Consumer, asynchronous: bool) -> None:
         offsets = [
             TopicPartition(topic, partition, offset)
             for runner in self._runners.values()
             for (topic, partition), offset in runner.offsets.items()
         ]
         if offsets:
-            consumer.commit(offsets=offsets, asynchronous=asynchronous)
-
-    def _check(self, error: KafkaError) -> None:
-        if error.fatal() or not error.retriable():
-            raise KafkaException(error)
-        log.warning("%s: %s", self._group, error.str())
+            member.commit(offsets=offsets, asynchronous=asynchronous)

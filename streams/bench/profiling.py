@@ -29,6 +29,7 @@ _FOLDERS = ("streams", "feature_repo", "infra")
 
 GROUPS = {
     "streams.service": "consume",
+    "streams.topic_readers": "consume",
     "streams.decoding": "decode",
     "streams.events": "decode",
     "streams.deduplication": "deduplicate",
