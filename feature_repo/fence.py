@@ -7,15 +7,7 @@ lost the fence too, and that is how it is noticed.
 
 from __future__ import annotations
 
-
-class Fenced(Exception):
-    """Another owner has taken the partition over: stop, and publish nothing more."""
-
-    def __init__(self, partition: int, epoch: int, held: int) -> None:
-        super().__init__(
-            f"online store: partition {partition} belongs to epoch {held}, ours is {epoch}. If the checkpoints were "
-            "reset and the online store was not, empty the online store too: its vectors are written again"
-        )
+from infra.failure import Fenced
 
 
 class StoreEmptied(Exception):
@@ -23,6 +15,14 @@ class StoreEmptied(Exception):
 
     def __init__(self, partition: int) -> None:
         super().__init__(f"online store: the fence of partition {partition} is gone, so its vectors are too")
+
+
+def fenced(partition: int, epoch: int, held: int) -> Fenced:
+    """The error of an owner whose `epoch` is not what the fence holds."""
+    return Fenced(
+        f"online store: partition {partition} belongs to epoch {held}, ours is {epoch}: another worker has taken it "
+        "over. If the checkpoints were lost and the online store was not, run `keypulse rebuild`"
+    )
 
 
 def fence_key(partition: int) -> str:
@@ -57,4 +57,4 @@ def check(partition: int, epoch: int, held: bytes | None) -> None:
     if held is None:
         raise StoreEmptied(partition)
     if int(held) != epoch:
-        raise Fenced(partition, epoch, int(held))
+        raise fenced(partition, epoch, int(held))

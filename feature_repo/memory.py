@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.fence import Fenced, StoreEmptied
+from feature_repo.fence import StoreEmptied, fenced
 from feature_repo.states import STATE_VIEWS, Value, check_row
 from feature_repo.vector_reader import Readings, StateRow, Vectors
 from feature_repo.vectors import entity, sum_names
@@ -34,7 +34,7 @@ class MemoryStore:
     def acquire(self, partition: int, epoch: int) -> bool:
         held = self._fences.get(partition)
         if held is not None and held > epoch:
-            raise Fenced(partition, epoch, held)
+            raise fenced(partition, epoch, held)
         self._fences[partition] = epoch
         return partition not in self._whole
 
@@ -45,7 +45,7 @@ class MemoryStore:
         if (held := self._fences.get(partition)) is None:
             raise StoreEmptied(partition)
         if held != epoch:
-            raise Fenced(partition, epoch, held)
+            raise fenced(partition, epoch, held)
 
     def write(
         self, partition: int, epoch: int, entities: Sequence[str], sums: NDArray[np.float64], as_of_ms: int

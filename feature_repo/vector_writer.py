@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from redis import Redis, RedisCluster
 
 from feature_repo import codec
-from feature_repo.fence import RAISE_FENCE, Fenced, check, fence_key, whole_key
+from feature_repo.fence import RAISE_FENCE, check, fence_key, fenced, whole_key
 from feature_repo.vectors import split_entity, sum_names
 from infra.settings import Settings
 
@@ -83,7 +83,7 @@ class VectorWriter:
     def acquire(self, partition: int, epoch: int) -> bool:
         held = cast("bytes | None", self._redis.eval(RAISE_FENCE, 1, fence_key(partition), str(epoch)))
         if held is not None and int(held) > epoch:
-            raise Fenced(partition, epoch, int(held))
+            raise fenced(partition, epoch, int(held))
         return held is None or not self._redis.exists(whole_key(partition))
 
     def confirm(self, partition: int) -> None:

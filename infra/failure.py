@@ -10,3 +10,10 @@ class Failure(Exception):
     """
 
     exit_code = 1
+
+
+class Fenced(Failure):
+    """Another owner has taken over what we write to: stop, and write and publish nothing more.
+
+    A checkpoint, the online store and the broker (for suggestions) each refuse a former owner's write with it.
+    """

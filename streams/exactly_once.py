@@ -21,15 +21,12 @@ import msgspec
 import redis
 from msgspec import Struct
 
+from infra.failure import Fenced as Fenced
 from streams.messages import Envelope
 
 TopicPartition = tuple[str, int]
 BY_KEY = -1
 """The partition of an `Outgoing` that the producer's partitioner (murmur2) is to choose by key."""
-
-
-class Fenced(Exception):
-    """Another owner has taken this partition over. Stop; write and publish nothing more."""
 
 
 class SequenceGap(Exception):
@@ -96,8 +93,11 @@ class CheckpointStore(Protocol):
         """Next offsets to read, without taking the owner over: to see how far it has come."""
         ...
 
-    def reset(self, owner: str) -> None:
-        """Forget everything of `owner` but its epoch, which is raised, and its generation, which is raised as well."""
+    def reset(self, owner: str, at_least: int = 0) -> None:
+        """Forget everything of `owner` but its epoch, which is raised, and its generation, which is raised as well.
+
+        Both to `at_least` or more: should the store have lost them, numbers that others saw must not come again.
+        """
         ...
 
 
@@ -168,7 +168,7 @@ class MemoryCheckpoints:
     def commit(self, owner: str, epoch: int, write: Write) -> None:
         old = self._owners.get(owner)
         if old is None or old.epoch != epoch:
-            raise Fenced(f"{owner}: epoch {epoch} is over")
+            raise Fenced(f"{owner}: epoch {epoch} is over, another worker has taken it over")
         journal = [] if write.snapshot is not None else list(old.journal)
         if write.entry is not None and write.snapshot is None:
             journal.append(write.entry)
@@ -187,9 +187,10 @@ class MemoryCheckpoints:
         kept = self._owners.get(owner)
         return dict(kept.offsets) if kept else {}
 
-    def reset(self, owner: str) -> None:
+    def reset(self, owner: str, at_least: int = 0) -> None:
         old = self.acquire(owner)
-        self._owners[owner] = Checkpoint(old.epoch, old.generation + 1, None, [], {}, {}, {}, [])
+        epoch, generation = max(old.epoch, at_least), max(old.generation + 1, at_least)
+        self._owners[owner] = Checkpoint(epoch, generation, None, [], {}, {}, {}, [])
 
 
 # Writes nothing unless ARGV[1] is the owner's epoch. ARGV: epoch, published, snapshot or '', entry or '', number of
@@ -256,19 +257,20 @@ class RedisCheckpoints:
             *(msgspec.msgpack.encode(message) for message in write.outbox),
         ]
         if not self._commit(keys=self._keys(owner), args=arguments):
-            raise Fenced(f"{owner}: epoch {epoch} is over")
+            raise Fenced(f"{owner}: epoch {epoch} is over, another worker has taken it over")
 
     def offsets(self, owner: str) -> dict[TopicPartition, int]:
         positions = cast("dict[bytes, bytes]", self._redis.hgetall(self._key(owner, "positions")))
         return _split_positions(positions)[0]
 
-    def reset(self, owner: str) -> None:
+    def reset(self, owner: str, at_least: int = 0) -> None:
         epoch_key, *state_keys = self._keys(owner)
+        generation_key = self._key(owner, "generation")
+        epoch, generation = cast("list[bytes | None]", self._redis.mget(epoch_key, generation_key))
         pipeline = self._redis.pipeline(transaction=True)
-        pipeline.incr(epoch_key)
+        pipeline.set(epoch_key, max(int(epoch or 0) + 1, at_least))
         # A generation starts at 1 although its key is only written by the first reset.
-        pipeline.set(self._key(owner, "generation"), 1, nx=True)
-        pipeline.incr(self._key(owner, "generation"))
+        pipeline.set(generation_key, max(int(generation or 1) + 1, at_least))
         pipeline.delete(*state_keys)
         pipeline.execute()
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from functools import wraps
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, Protocol
 
 from msgspec import Struct
 
 from infra import metrics
 from infra.clock import Clock
-from streams.exactly_once import Checkpoint, CheckpointStore, Fenced, Outgoing, Progress, TopicPartition, Write
+from infra.failure import Fenced
+from streams.exactly_once import Checkpoint, CheckpointStore, Outgoing, Progress, TopicPartition, Write
 
 if TYPE_CHECKING:
     from confluent_kafka import Message
@@ -94,6 +96,25 @@ def no_probe(point: str) -> None:
     """The probe outside of tests."""
 
 
+_P = ParamSpec("_P")
+
+
+def _fencing_counted(
+    method: Callable[Concatenate[PartitionRunner, _P], None],
+) -> Callable[Concatenate[PartitionRunner, _P], None]:
+    """Whatever refuses the owner's write, a checkpoint or what the stage writes to, counts in the metric."""
+
+    @wraps(method)
+    def counted(runner: PartitionRunner, /, *args: _P.args, **kwargs: _P.kwargs) -> None:
+        try:
+            method(runner, *args, **kwargs)
+        except Fenced:
+            metrics.STAGE_FENCED.labels(runner.stage.name).inc()
+            raise
+
+    return counted
+
+
 @dataclass
 class PartitionRunner:
     """Runs one stage over one partition under the exactly-once mechanism."""
@@ -114,8 +135,13 @@ class PartitionRunner:
     _sent: dict[str, int] = field(default_factory=dict)
     _seen: dict[str, tuple[int, int]] = field(default_factory=dict)
 
+    @_fencing_counted
     def start(self) -> None:
-        """Take the partition over, restore, and publish again what the former owner may have left unpublished."""
+        """Take the partition over, restore, and publish again what the former owner may have left unpublished.
+
+        Raises:
+            Fenced: yet another owner was quicker.
+        """
         checkpoint = self.store.acquire(self.owner)
         self._epoch = checkpoint.epoch
         self._progress = Progress(self.owner, checkpoint)
@@ -126,6 +152,7 @@ class PartitionRunner:
         metrics.STAGE_RESTORES.labels(self.stage.name).inc()
         self._publish(checkpoint.outbox)
 
+    @_fencing_counted
     def step(self, records: Sequence[Record]) -> None:
         """Process a batch exactly once.
 
@@ -140,6 +167,7 @@ class PartitionRunner:
         self._publish(outcome.outgoing)
         self.probe("published")
 
+    @_fencing_counted
     def stop(self) -> None:
         """Write a snapshot, so that the next start is quick. Optional: a crash loses nothing."""
         self._settle()
@@ -176,12 +204,8 @@ class PartitionRunner:
     def _write(self, write: Write) -> None:
         metrics.CHECKPOINT_BYTES.labels(self.stage.name, "journal").inc(len(write.entry or b""))
         metrics.CHECKPOINT_BYTES.labels(self.stage.name, "snapshot").inc(len(write.snapshot or b""))
-        try:
-            with metrics.CHECKPOINT_SECONDS.labels(self.stage.name).time():
-                self.store.commit(self.owner, self._epoch, write)
-        except Fenced:
-            metrics.STAGE_FENCED.labels(self.stage.name).inc()
-            raise
+        with metrics.CHECKPOINT_SECONDS.labels(self.stage.name).time():
+            self.store.commit(self.owner, self._epoch, write)
 
     def _publish(self, outgoing: Sequence[Outgoing]) -> None:
         event_times = self.stage.before_publish(outgoing, self._epoch)

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 from redis import Redis
 
+from infra.failure import Fenced
 from streams.exactly_once import (
     CheckpointStore,
-    Fenced,
     MemoryCheckpoints,
     Outgoing,
     Progress,
@@ -95,6 +95,15 @@ def test_a_reset_forgets_all_and_raises_epoch_and_generation(store: CheckpointSt
     found = store.acquire("shopper/0")
     assert found.generation == former.generation + 1
     assert (found.journal, found.offsets, found.outbox) == ([], {}, [])
+
+
+def test_a_reset_raises_to_a_given_number_and_never_lowers(store: CheckpointStore) -> None:
+    store.reset("shopper/0", 1_000)
+    first = store.acquire("shopper/0")
+    assert (first.epoch > 1_000, first.generation) == (True, 1_000)
+    store.reset("shopper/0", 500)
+    second = store.acquire("shopper/0")
+    assert (second.epoch > first.epoch, second.generation) == (True, 1_001)
 
 
 def test_owners_are_apart(store: CheckpointStore) -> None:

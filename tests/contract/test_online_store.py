@@ -13,12 +13,13 @@ import pytest
 from redis import Redis, RedisCluster
 from redis.exceptions import RedisError
 
-from feature_repo.fence import Fenced, StoreEmptied
+from feature_repo.fence import StoreEmptied
 from feature_repo.memory import MemoryStateWriter, MemoryStore
 from feature_repo.state_writer import StateSink, StateWriter
 from feature_repo.states import PRODUCT
 from feature_repo.vector_reader import OnlineSource, VectorReader
 from feature_repo.vector_writer import CHUNK_ROWS, VectorSink, VectorWriter
+from infra.failure import Fenced
 from infra.settings import Settings, load
 
 NOW = 1_700_000_000_123

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from prometheus_client import REGISTRY
 
+from infra.failure import Fenced
 from infra.settings import HOUR_MS, MINUTE_MS, load
 from streams.events import Click, Event, EventName, Purchase
 from tests.pipeline import Pipeline
@@ -90,3 +92,21 @@ def test_attribution_tells_what_is_left_once_it_has_forgotten() -> None:
     pipeline.run("shopper", 0, most=10_000)
     assert value("keypulse_attribution_kept", partition="0", what="clicks") == 1
     assert value("keypulse_attribution_kept", partition="0", what="purchases") == 1
+
+
+@pytest.mark.parametrize("refused_by", ["checkpoint", "online store"])
+def test_a_former_owner_is_counted_whatever_refuses_its_write(refused_by: str) -> None:
+    pipeline = Pipeline(SETTINGS, now_ms=START)
+    send(pipeline, "c1", START)
+    pipeline.run("shopper", 0)
+    pipeline.run("entity", 0)
+    if refused_by == "checkpoint":
+        pipeline.checkpoints.acquire("entity/0")
+    else:
+        pipeline.store.acquire(0, 1_000)
+    before = value("keypulse_stage_fenced_total", stage="entity")
+    send(pipeline, "c2", START)
+    pipeline.run("shopper", 0)
+    with pytest.raises(Fenced, match="another worker has taken it over"):
+        pipeline.run("entity", 0)
+    assert value("keypulse_stage_fenced_total", stage="entity") == before + 1
