@@ -69,9 +69,9 @@ def stack_status(as_json: AsJson = False) -> None:
 
 @stack_app.command("reset")
 def stack_reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False) -> None:
-    """Stop the servers and delete all their data.
+    """Stop the servers and delete all their data, and the feature archive, which was made from their topics.
 
-    Example: keypulse stack reset --yes
+    Models stay. Example: keypulse stack reset --yes
     """
     from infra.settings import load
     from infra.stack import state
@@ -79,7 +79,8 @@ def stack_reset(yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] 
 
     settings = load()
     if not yes:
-        typer.confirm(f"Delete all data of the local servers in {state.folder(settings)}?", abort=True)
+        place = state.folder(settings)
+        typer.confirm(f"Delete all data of the local servers in {place}, and the feature archive?", abort=True)
     Supervisor(settings, tell=_tell).reset()
 
 

@@ -222,6 +222,11 @@ class Settings(BaseSettings):
         """Folder of Parquet files that the feature log is archived to."""
         return self.home / "features"
 
+    @property
+    def faust_path(self) -> Path:
+        """Folder in which Faust keeps what belongs to its workers."""
+        return self.home / "faust"
+
 
 def load(**overrides: Any) -> Settings:
     """Settings from the environment, with `overrides` on top.

@@ -125,9 +125,16 @@ class Supervisor:
         return running
 
     def reset(self) -> None:
-        """Stop everything and delete the data."""
+        """Stop everything and delete the data; and with a Kafka of ours what was made from its topics.
+
+        The feature archive would go on at offsets that the next topics do not have. Models stay.
+        """
         self.down()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        doomed = [self._folder]
+        if Kafka.setting not in self._settings.model_fields_set:
+            doomed += [self._settings.feature_log_path, self._settings.faust_path]
+        for folder in doomed:
+            shutil.rmtree(folder, ignore_errors=True)
 
     def status(self) -> list[Health]:
         """Each part, whether it answers, and if not, why."""

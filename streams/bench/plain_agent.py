@@ -62,7 +62,7 @@ def make_app(settings: Settings, tell: Any = print) -> faust.App:
         topic_partitions=settings.partitions,
         topic_disable_leader=True,
         web_enabled=False,
-        datadir=str(settings.home / "faust" / "plain-agent"),
+        datadir=str(settings.faust_path / "plain-agent"),
     )
     topics = Topics.of(settings)
     clock = SystemClock()

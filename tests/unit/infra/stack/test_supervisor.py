@@ -153,6 +153,17 @@ def test_reset_deletes_the_data(stack: Stack, tmp_path: Path) -> None:
     assert not (tmp_path / "stack").exists()
 
 
+@pytest.mark.parametrize("own_kafka", [True, False])
+def test_reset_deletes_what_was_made_from_the_topics_it_deletes(stack: Stack, tmp_path: Path, own_kafka: bool) -> None:
+    for name in ("features/item", "faust/agents-0", "bundle"):
+        (tmp_path / name).mkdir(parents=True)
+    settings = {} if own_kafka else {"kafka_servers": "broker.example:9092"}
+    stack.of(KAFKA, **settings).reset()
+    assert (tmp_path / "features").exists() is not own_kafka
+    assert (tmp_path / "faust").exists() is not own_kafka
+    assert (tmp_path / "bundle").exists()
+
+
 def test_nothing_runs_where_nothing_was_started(stack: Stack) -> None:
     supervisor = stack.of(KAFKA)
     assert (supervisor.status(), supervisor.down()) == ([], [])
