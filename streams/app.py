@@ -23,7 +23,7 @@ from infra import kafka, metrics, redis
 from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.topics import Topics
-from streams import drift_watch, faust_security
+from streams import buried, drift_watch, faust_security
 from streams.agents import AGENTS_GROUP, KeywordIndex, make_agents, register
 from streams.entity_stage import EntityStage
 from streams.exactly_once import RedisCheckpoints
@@ -93,11 +93,12 @@ class HostedStage(Service):
 def stage_service(name: StageName, settings: Settings, instance: str = "") -> StageService:
     """The batch loop of one stage on the servers that `settings` names."""
     topics = Topics.of(settings)
-    checkpoints = RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix)
+    checkpoint_redis = redis.connect(settings.checkpoint_redis_url)
+    checkpoints = RedisCheckpoints(checkpoint_redis, settings.topic_prefix)
     if name == "shopper":
 
         def make_stage(partition: int) -> Stage:
-            return ShopperStage(partition, settings, topics)
+            return ShopperStage(partition, settings, topics, buried.load(checkpoint_redis, settings, partition))
     else:
         store = VectorWriter(redis.connect(settings.online_redis_url), settings)
 
@@ -113,7 +114,7 @@ def make_app(settings: Settings, stages: Iterable[StageName], instance: str) -> 
     stages = list(stages)
     # Two workers of one name would fence each other off, and Faust would wait for ever.
     name = "-".join(["agents", *stages, instance])
-    folder = settings.home / "faust" / name
+    folder = settings.faust_path / name
     folder.mkdir(parents=True, exist_ok=True)
     app = faust.App(
         f"{settings.topic_prefix}{AGENTS_GROUP}",

@@ -9,7 +9,7 @@ click that it is attributed to.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import NamedTuple, cast
 from zlib import crc32
 
@@ -57,7 +57,10 @@ class ShopperStage:
 
     name = "shopper"
 
-    def __init__(self, partition: int, settings: Settings, topics: Topics) -> None:
+    def __init__(
+        self, partition: int, settings: Settings, topics: Topics, buried: Mapping[str, Set[int]] | None = None
+    ) -> None:
+        """`buried`: offsets, by topic, of records that have their dead letter from before a rebuild."""
         self._partition = partition
         self._settings = settings
         self._topics = topics
@@ -70,6 +73,7 @@ class ShopperStage:
         self._journaled_newest = [log.newest for log in self._logs]
         self._attribution = Attribution(settings.attribution_window_ms)
         self._reported: set[str] = set()
+        self._buried = buried or {}
         self._guard = deadletter.BadRecordGuard(settings)
 
     def restore(self, checkpoint: Checkpoint, progress: Progress) -> None:
@@ -94,10 +98,11 @@ class ShopperStage:
                 if record.key != event.shopper.encode():
                     raise _wrong_key(record.key, event.shopper)
             except Rejected as rejected:
-                self._guard.note(True, good)
-                self._guard.note(False)
-                good = 0
-                outgoing.append(self._reject(record, rejected, now_ms))
+                if letters := self._reject(record, rejected, now_ms):
+                    self._guard.note(True, good)
+                    self._guard.note(False)
+                    good = 0
+                    outgoing += letters
                 continue
             good += 1
             verdict = self.judge(name, event)
@@ -112,7 +117,7 @@ class ShopperStage:
                     f"{event.event_time} is older than the newest event of its partition minus the horizon of "
                     f"{self._settings.late_horizon_ms} ms; send events as they happen, or raise late_horizon_ms",
                 )
-                outgoing.append(self._reject(record, late, now_ms))
+                outgoing += self._reject(record, late, now_ms)
         self._guard.note(True, good)
         return self.count(events, outgoing)
 
@@ -204,9 +209,12 @@ class ShopperStage:
         for what, kept in (("clicks", self._attribution.clicks_kept), ("purchases", self._attribution.purchases_kept)):
             metrics.ATTRIBUTION_KEPT.labels(str(self._partition), what).set(kept)
 
-    def _reject(self, record: Record, rejected: Rejected, now_ms: int) -> Outgoing:
+    def _reject(self, record: Record, rejected: Rejected, now_ms: int) -> list[Outgoing]:
+        """The record's dead letter; none when it has one from before a rebuild."""
+        if record.offset in self._buried.get(record.topic, ()):
+            return []
         metrics.RECORDS_DEADLETTERED.labels(record.topic, rejected.code).inc()
-        return deadletter.outgoing(self._topics.deadletter.name, deadletter.dead_letter(record, rejected, now_ms))
+        return [deadletter.outgoing(self._topics.deadletter.name, deadletter.dead_letter(record, rejected, now_ms))]
 
     def _deltas(self, counts: Counts, event_times: list[int]) -> list[Outgoing]:
         sample = event_times[:: len(event_times) // _SAMPLED_EVENT_TIMES + 1]
