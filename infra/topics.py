@@ -56,6 +56,7 @@ class Topics:
     product_state: Topic
     suggestions: Topic
     feedback: Topic
+    exposures: Topic
     controls: Topic
     deadletter: Topic
     by_name: dict[str, Topic] = field(init=False, repr=False, compare=False)
@@ -168,6 +169,15 @@ class Topics:
                 written_by="campaign service",
                 read_by="feedback agent, every scoring worker",
                 retention_ms=90 * day,
+            ),
+            exposures=Topic(
+                f"{prefix}experiment.exposure",
+                "Exposure",
+                key="campaign (murmur2)",
+                partitions=partitions,
+                written_by="scoring worker",
+                read_by="keypulse experiment collect",
+                retention_ms=180 * day,
             ),
             controls=Topic(
                 f"{prefix}control.suggestions",

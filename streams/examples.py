@@ -11,6 +11,8 @@ from streams.messages import (
     Changes,
     Contribution,
     DeadLetter,
+    ExposedKeyword,
+    Exposure,
     Feedback,
     Move,
     ProductState,
@@ -146,6 +148,18 @@ FEEDBACK = Feedback(
     canonical="boot rain",
     action="accepted",
 )
+EXPOSURE = Exposure(
+    schema_version=SCHEMA_VERSION,
+    experiment="boots",
+    plan_checksum="f16f69ea85b91420283d06e24e3c8ebe59599d6c172d453eb9fbce61bdef2583",
+    unit="m-1",
+    arm="control",
+    campaign="c-3",
+    exposed_at=_AT + 96_000,
+    model_version="ranker-20251009-1",
+    published=False,
+    keywords=[ExposedKeyword(canonical="boot rain", rank=1, source="dense", reason="rising")],
+)
 DEAD_LETTER = DeadLetter(
     topic="events.click",
     partition=2,
@@ -170,6 +184,7 @@ EXAMPLES: dict[type[Struct], Struct] = {
         PRODUCT,
         SUGGESTIONS,
         FEEDBACK,
+        EXPOSURE,
         DEAD_LETTER,
     )
 }

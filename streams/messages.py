@@ -250,6 +250,36 @@ class Feedback(Struct, frozen=True, kw_only=True):
     action: Literal["shown", "accepted", "dismissed"]
 
 
+class ExposedKeyword(Struct, frozen=True, kw_only=True):
+    """A keyword of a computed list that the seller did not have."""
+
+    canonical: str
+    rank: int
+    source: str
+    """The first of its sources."""
+    reason: str = ""
+    """Code of its first reason."""
+
+
+class Exposure(Struct, frozen=True, kw_only=True):
+    """The first list that an experiment computed for a campaign, alike in all arms: shown to nobody in some."""
+
+    schema_version: int
+    experiment: str
+    plan_checksum: str
+    """SHA-256 of the frozen plan, so that exposures of another plan are told apart."""
+    unit: str
+    """What the arm was assigned by: the seller, or the category."""
+    arm: str
+    campaign: str
+    exposed_at: int
+    """ms, when the list was computed."""
+    model_version: str
+    published: bool
+    """Whether the arm's lists are sent to the campaign service."""
+    keywords: list[ExposedKeyword]
+
+
 class Control(Struct, frozen=True, kw_only=True):
     """Publishing of suggestions is paused or resumed, for a category or (`*`) for all."""
 

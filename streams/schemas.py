@@ -20,7 +20,7 @@ from infra.topics import Topic, Topics
 from streams.compatibility import Mode, Schema, compatibility
 from streams.events import SCHEMA_VERSION, Click, Impression, Purchase, Search
 from streams.examples import EXAMPLES
-from streams.messages import CampaignState, DeadLetter, Feedback, ProductState, SuggestionSet
+from streams.messages import CampaignState, DeadLetter, Exposure, Feedback, ProductState, SuggestionSet
 
 FOLDER = Path("docs/contracts")
 
@@ -51,6 +51,7 @@ CONTRACTS = (
     # Published.
     Contract(SuggestionSet, "FULL", "send"),
     Contract(DeadLetter, "FULL", "send"),
+    Contract(Exposure, "FULL", "send"),
 )
 """Why each message has its mode: docs/decisions, "How messages may change"."""
 
