@@ -134,7 +134,7 @@ class _Look:
             if metric is not primary_metric
         }
         others = dict(self._some(arm, list(beside.values()), left_out))
-        named = [METRICS[name] for name in plan.metrics.secondary if name not in beside]
+        named = [METRICS[name] for name in plan.secondary if name not in beside]
         secondary = dict(self._some(arm, named, left_out))
         evidence = Evidence(
             primary,

@@ -1,4 +1,4 @@
-"""Commands of the experiments: plan, status, report, and the proof of their statistics."""
+"""Commands of the experiments: plan, collect, status, report, and the proof of their statistics."""
 
 from __future__ import annotations
 
@@ -28,6 +28,17 @@ def plan(
     from scorers.experiments.commands import plan_command
 
     plan_command(file, history, plot, start)
+
+
+@app.command("collect")
+def collect(name: Annotated[str, NAME]) -> None:
+    """Read exposures, counts, campaigns and feedback off the streams into the experiment's tables. Run it daily.
+
+    Example: keypulse experiment collect boots
+    """
+    from scorers.experiments.commands import collect_command
+
+    collect_command(name)
 
 
 @app.command("status")

@@ -15,6 +15,7 @@ from infra.stack import state
 from scorers.experiments.analysis import analyse
 from scorers.experiments.baseline import measure
 from scorers.experiments.briefing import briefing, curve
+from scorers.experiments.collection import GROUP, collect
 from scorers.experiments.duration import enrolment_weeks, planned_units
 from scorers.experiments.frozen import freeze, load
 from scorers.experiments.plan import BadPlan, Plan, check_start, read
@@ -25,6 +26,7 @@ from scorers.experiments.report.plots import power_plot
 from scorers.experiments.status import status_of
 from scorers.experiments.tables import Tables
 from scorers.history import History
+from streams.log_reader import log_reader
 
 
 class BadDay(Failure):
@@ -60,11 +62,23 @@ def plan_command(file: Path, history: Path | None, plot: Path | None, start: boo
         typer.echo(f"\nstarted: {plan.name} from {plan.start}, checksum {frozen.checksum}")
 
 
+def collect_command(name: str) -> None:
+    """Read the streams to where they end now and write the experiment's tables."""
+    settings = state.settings()
+    started = load(experiments_folder(settings), name)
+    with log_reader(settings, GROUP) as reader:
+        tables = collect(started, settings, reader)
+    typer.echo(
+        f"{name}: {tables.exposures.height:,} campaigns exposed, {tables.outcomes.height:,} minutes with outcomes, "
+        f"{tables.adoptions.height:,} keywords adopted, {tables.feedback.height:,} answers; {started.tables}"
+    )
+
+
 def status_command(name: str, as_of: str | None) -> bool:
     """Print how far an experiment is. Whether nothing must be done."""
     settings = state.settings()
     started = load(experiments_folder(settings), name)
-    found = status_of(started, Tables.read(started.folder), _moment(as_of), settings.late_horizon_ms)
+    found = status_of(started, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
     typer.echo(found.text)
     return not found.alarms
 
@@ -73,7 +87,7 @@ def report_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME.md and NAME.html."""
     settings = state.settings()
     started = load(experiments_folder(settings), name)
-    analysis = analyse(started.plan, Tables.read(started.folder), _moment(as_of), settings.late_horizon_ms)
+    analysis = analyse(started.plan, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
     blocks = content(started, analysis)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(markdown(blocks))

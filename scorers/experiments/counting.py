@@ -15,7 +15,7 @@ from scorers.experiments.outcomes import decoded
 from streams import history
 from streams.deduplication import NEW
 from streams.events import EVENT_TYPES, Event, EventName
-from streams.exactly_once import MemoryCheckpoints, Progress
+from streams.exactly_once import MemoryCheckpoints, Outgoing, Progress
 from streams.shopper_stage import ShopperStage
 
 _STEP_MS = HOUR_MS
@@ -27,11 +27,15 @@ def count_history(folder: Path, settings: Settings) -> pl.DataFrame:
     Raises:
         BadHistory: the folder can't be used.
     """
-    return decoded(_deltas(folder, settings))
+    return decoded(message.value for message in deltas(folder, settings) if message.value is not None)
 
 
-def _deltas(folder: Path, settings: Settings) -> Iterator[bytes]:
-    """The messages that the shopper stage would send to `feature.deltas`."""
+def deltas(folder: Path, settings: Settings) -> Iterator[Outgoing]:
+    """The messages that the shopper stage would send to `feature.deltas`.
+
+    Raises:
+        BadHistory: the folder can't be used.
+    """
     topics = Topics.of(settings)
     logs = history.read(folder, settings.partitions)
     checkpoints = MemoryCheckpoints()
@@ -50,9 +54,7 @@ def _deltas(folder: Path, settings: Settings) -> Iterator[bytes]:
                 arrived = islice(arriving[name], end - done[name])
                 events[name] = [event for event in arrived if stage.judge(name, event) is NEW]
                 done[name] = end
-            for message in stage.count(events, []).outgoing:
-                if message.topic == topics.deltas.name and message.value is not None:
-                    yield message.value
+            yield from (message for message in stage.count(events, []).outgoing if message.topic == topics.deltas.name)
 
 
 def _moments(logs: dict[EventName, history.EventLog]) -> range:

@@ -40,6 +40,11 @@ class Started:
     frozen: Frozen
 
     @property
+    def tables(self) -> Path:
+        """Folder of the tables that the experiment is judged by."""
+        return self.folder / "tables"
+
+    @property
     def changed(self) -> list[str]:
         """Fields of the plan that are not what they were at the start."""
         now = msgspec.json.decode(msgspec.json.encode(canonical(self.plan)))

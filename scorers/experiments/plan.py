@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import yaml
-from msgspec import Meta, Struct, field
+from msgspec import Meta, Struct
 
 from infra.failure import Failure
 from infra.settings import DAY_MS
@@ -61,13 +61,15 @@ class Margins(Struct, frozen=True, forbid_unknown_fields=True):
     campaigns_created: Annotated[float, Meta(gt=0, lt=1)] = 0.02
 
 
+USUAL_SECONDARY = ("purchases_per_campaign", "clicks_per_seller", "conversion", "adoption")
+
+
 class Metrics(Struct, frozen=True, forbid_unknown_fields=True):
     """Names of `scorers.experiments.metrics.METRICS`."""
 
     primary: str = "purchase_rate"
-    secondary: list[str] = field(
-        default_factory=lambda: ["purchases_per_campaign", "clicks_per_seller", "conversion", "adoption"]
-    )
+    secondary: list[str] | None = None
+    """`USUAL_SECONDARY`, less the primary, when left out."""
 
 
 class Baseline(Struct, frozen=True, forbid_unknown_fields=True):
@@ -121,6 +123,12 @@ class Plan(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Whether looks before the end are part of the design."""
     margins: Margins = Margins()
     baseline: Baseline = Baseline()
+
+    @property
+    def secondary(self) -> list[str]:
+        """Names of the secondary metrics."""
+        given = self.metrics.secondary
+        return [name for name in USUAL_SECONDARY if name != self.metrics.primary] if given is None else given
 
     @property
     def control(self) -> Arm:
@@ -236,10 +244,10 @@ def _problem(plan: Plan) -> str | None:
         return f"layer: begin {plan.layer.begin:g} must be smaller than end {plan.layer.end:g}"
     if plan.hold_out >= 1:
         return "hold_out: 1 leaves no unit for the experiment; 0.05 is usual"
-    for where, named in (("primary", [plan.metrics.primary]), ("secondary", plan.metrics.secondary)):
+    for where, named in (("primary", [plan.metrics.primary]), ("secondary", plan.secondary)):
         if unknown := [name for name in named if name not in METRICS]:
             return f"metrics.{where}: {unknown[0]!r} is not one of {', '.join(METRICS)}"
-    if plan.metrics.primary in plan.metrics.secondary:
+    if plan.metrics.primary in plan.secondary:
         return f"metrics.secondary: {plan.metrics.primary} is the primary metric already; leave it out"
     if plan.effect.scale == "absolute" and plan.metrics.primary == "purchase_rate":
         reached = plan.baseline.rate + plan.effect.size

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from infra.settings import DAY_MS
+from scorers.experiments.collection import gaps
 from scorers.experiments.duration import ends_ms, level_of, planned_units
 from scorers.experiments.estimates import Estimate, NothingToEstimate, estimate
 from scorers.experiments.frozen import Started
@@ -46,6 +47,7 @@ def status_of(started: Started, tables: Tables, as_of_ms: int, late_ms: int) -> 
     alarms = []
     if started.changed:
         alarms.append(f"the plan was changed after its start: {', '.join(started.changed)}")
+    alarms += [f"outcomes are missing: {gap}" for gap in gaps(started.tables)]
     if ratio.alarm:
         alarms.append(
             f"exposed units don't fit the planned shares (p = {ratio.p_value:.2g}): find the fault, start anew"

@@ -38,10 +38,8 @@ SEARCHES = 60_000
 MARKETS = 240
 """Fast ones, at full size."""
 WORLDS = 8
-PAIRS = 8
-"""Of each world, with the same shoppers meeting no seller and all sellers treated."""
 _PIPELINE_SEARCHES = 12_000
-_ADOPTIONS = 20
+_ADOPTIONS = 10
 UPTAKE = (0.05, 0.5)
 """Share of untreated and treated sellers who use recommended keywords."""
 _START_MS = 1_924_992_000_000  # 2031-01-01, and so in whole minutes
@@ -99,7 +97,7 @@ def markets(rng: np.random.Generator, replicates: int, _: int) -> Iterator[Resul
             of_use = truth.purchases / (UPTAKE[1] - UPTAKE[0])
             held = complier_covers(control, treatment, METRICS["purchases_per_seller"], of_use, LEVEL)
             covered["complier effect"] += int(held)
-        for paired in range(PAIRS):
+        for paired in range(max(2, fast // worlds // 4)):
             for place, share in enumerate(UPTAKE):
                 pages = world.pages(rng.random(len(world.sellers)) < share, seed + fast + 1 + paired)[1]
                 sales[place] += len(pages.purchases.item)
