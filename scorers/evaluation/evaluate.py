@@ -1,56 +1,57 @@
-"""Is the bundle's ranker better than its baselines, on campaigns that training never saw?
+"""Is the bundle's ranker better than its baselines, on campaigns and impressions that training never saw?
 
-Every ranker orders the same candidates of a campaign. They are judged twice: by the purchases that the campaign's
-keywords brought (successful campaigns only; keywords that it didn't choose count as nothing, which favours popular
-ones), and, where the market's truth is known, by what each keyword was truly worth.
+Every ranker orders the same candidates of a campaign. Orders are judged by the purchases that the campaign's keywords
+brought, by the same among the keywords that it chose (not choosing a keyword then counts against nobody), and, where
+the market's truth is known, by what each keyword was truly worth.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from feature_repo.offline import training_vectors
-from feature_repo.vectors import METRICS
-from infra.settings import DAY_MS, Settings
-from scorers.evaluation.gains import Gains, purchases_gained, true_gains
+from infra.failure import Failure
+from infra.settings import Settings
+from scorers.evaluation.gains import Gains, purchases_gained, successful, true_gains
 from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out
-from scorers.evaluation.measures import DEPTH, ndcg, reciprocal_rank
+from scorers.evaluation.impressions import held_out_impressions, judge_impressions
+from scorers.evaluation.judgement import HEADLINE, judge
+from scorers.evaluation.orders import Orders, all_orders
+from scorers.evaluation.slices import by_slice
+from scorers.evaluation.speed import megabytes, milliseconds
+from scorers.evaluation.targets import targets
 from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.ranking import bundle
-from scorers.ranking.features import Floats, Sums, matrix
+from scorers.ranking.features import Floats, matrix
+from scorers.ranking.model import KINDS, Probabilities
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.matching import Matcher
 from scorers.steps import Steps
-from scorers.suggestions.merge import Rows, merge
-from scorers.suggestions.value import HORIZON_MS, bid_strength, forecast, market, shown_probability
+from scorers.suggestions.value import market
 from scorers.training.dataset import facts_of, join_vectors
-from scorers.training.ranker import live_items
+from scorers.training.examination import Examination
+from scorers.training.ranker import live_items, rankers_folder
 
-_SEARCHES_LONGEST = METRICS.index("searches") - len(METRICS)
-"""Place of the longest window's searches in a vector."""
-_SEED = 7
-Scores = dict[str, Floats]
-"""Ranker -> a score for each of a campaign's keywords."""
+SLICED = ("model", "popularity", "fused", "oracle")
 
 
-class NothingToJudge(Exception):
+class NothingToJudge(Failure):
     """No held-out campaign. The text says why."""
 
 
 def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
-    """Judge the bundle of `settings` on the history in `folder`.
+    """Judge the bundle of `settings`, and the latest ranker of each kind, on the history in `folder`.
 
     Returns:
-        `model`, `model_by_probability`, `popularity`, `similarity`, `random` and `oracle`, each with `ndcg_at_10` and
-        `mrr`, by true value where it is known, else by purchases; `by_purchases` and `by_true_value` with the same
-        rows and `campaigns`; `judged_by`, `candidates`, `trained_until`, `model_version`.
+        For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
+        purchases); `by_true_value`, `by_purchases`, `by_success` and `among_chosen`, each as `judge` gives it;
+        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `models` (speed); `targets`.
 
     Raises:
         BundleRefused, BadHistory, NoFeatureLog: as their names say.
@@ -58,10 +59,11 @@ def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
     """
     history = History(folder)
     with steps.step("bundle"):
-        model = bundle.load(settings.bundle_path, settings)
-        encoder = model.encoder()
-        known = EmbeddedKeywords(*model.keywords())
-    trained_until = model.manifest.trained_until
+        made = bundle.load(settings.bundle_path, settings)
+        models = {"model": made.models} | _rankers(settings, made.manifest.trained_until)
+        encoder = made.encoder()
+        known = EmbeddedKeywords(*made.keywords())
+    trained_until = made.manifest.trained_until
     with steps.step("candidates as of the end of training"):
         cases = held_out(history, trained_until, known, encoder, settings)
     if cases.rows.is_empty():
@@ -74,27 +76,75 @@ def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
     check_nothing_leaked(cases.rows, sums, cases.campaigns)
     with steps.step("scores"):
         matcher = Matcher(encoder, KeywordCatalogue(known.keywords, known.vectors))
-        facts = facts_of(cases.rows, history, matcher, model.manifest.vocabulary, live_items(history.products))
-        p_click, p_purchase = model.models.predict(matrix(sums, facts, settings))
-        scored = _scored(cases, sums, markets, p_click, p_purchase, settings)
+        vocabulary = made.manifest.vocabulary
+        facts = facts_of(cases.rows, history, matcher, vocabulary, live_items(history.products))
+        features = matrix(sums, facts, settings)
+        predictions = {name: model.predict(features) for name, model in models.items()}
+        orders = all_orders(cases, sums, markets, predictions, settings)
     with steps.step("judgement"):
         texts = {canonical: keyword.text for canonical, keyword in cases.keywords.items()}
-        judged = {
-            "by_purchases": _judge(scored, purchases_gained(history, cases.campaigns, settings.attribution_window_ms)),
-            "by_true_value": _judge(scored, true_gains(folder, cases.campaigns, texts)),
-        }
+        judged, slices = _judged(history, cases, orders, texts, settings)
+    with steps.step("impressions since training ended"):
+        looked = Examination(made.manifest.examination)
+        held = held_out_impressions(history, trained_until, matcher, vocabulary, settings)
+        impressions = judge_impressions(held, models, looked, settings) if held else None
     judged_by = "by_true_value" if judged["by_true_value"]["campaigns"] else "by_purchases"
-    rows = {name: row for name, row in judged[judged_by].items() if isinstance(row, dict)}
-    return (
-        rows
-        | judged
-        | {
-            "judged_by": judged_by,
-            "candidates": len(cases.rows),
-            "trained_until": trained_until,
-            "model_version": model.manifest.model_version,
-        }
-    )
+    report: dict[str, Any] = {
+        name: {measure: row[measure]["mean"] for measure in HEADLINE} for name, row in judged[judged_by]["rows"].items()
+    }
+    report |= judged
+    report |= {
+        "judged_by": judged_by,
+        "slices": slices,
+        "impressions": impressions,
+        "models": {
+            name: {"version": _version(name, made, settings), "milliseconds": milliseconds(model, features)}
+            for name, model in models.items()
+        },
+        "bundle_megabytes": megabytes(made.folder),
+        "candidates": len(cases.rows),
+        "trained_until": trained_until,
+        "model_version": made.manifest.model_version,
+        "examination_decay": looked.decay,
+    }
+    report["targets"] = targets(report)
+    return report
+
+
+def _rankers(settings: Settings, trained_until: int) -> dict[str, Probabilities]:
+    """The latest ranker of each kind that was trained on the same part of the history."""
+    found = {}
+    for kind in KINDS:
+        folder = rankers_folder(settings) / kind
+        if folder.exists():
+            made = bundle.load(folder, settings)
+            if made.manifest.trained_until == trained_until:
+                found[kind] = made.models
+    return found
+
+
+def _version(name: str, made: bundle.Bundle, settings: Settings) -> str:
+    manifest = made.manifest if name == "model" else bundle.read_manifest(rankers_folder(settings) / name)
+    return manifest.model_version
+
+
+def _judged(
+    history: History, cases: HeldOut, orders: Sequence[Orders], texts: Mapping[str, str], settings: Settings
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    window = settings.attribution_window_ms
+    bought = purchases_gained(history, cases.campaigns, window)
+    true = true_gains(history.folder, cases.campaigns, texts)
+    winners = successful(history, cases.campaigns, window)
+    judged = {
+        "by_true_value": judge(orders, true),
+        "by_purchases": judge(orders, bought),
+        "by_success": judge(orders, {name: own for name, own in bought.items() if name in winners}),
+        "among_chosen": judge(orders, bought, chosen_only=True),
+    }
+    products = {product.item: product for product in history.products}
+    gains: Mapping[str, Gains] = true or bought
+    rankers = [name for name in SLICED if name != "oracle"]
+    return judged, by_slice(orders, gains, products, rankers)
 
 
 def _markets(cases: HeldOut, history: History, settings: Settings) -> dict[str, Floats]:
@@ -110,78 +160,24 @@ def _markets(cases: HeldOut, history: History, settings: Settings) -> dict[str, 
     return {one.campaign: market(of_market) for one, of_market in zip(cases.campaigns, sums, strict=True)}
 
 
-def _scored(
-    cases: HeldOut, sums: Sums, markets: Mapping[str, Floats], p_click: Floats, p_purchase: Floats, settings: Settings
-) -> dict[str, tuple[list[str], Scores]]:
-    """For each campaign its keywords and what every ranker says of them."""
-    rng = np.random.default_rng(_SEED)
-    weeks = max(cases.days * DAY_MS / HORIZON_MS, 1.0)
-    numbered = cases.rows.with_row_index("row")
-    scored = {}
-    for campaign in cases.campaigns:
-        own = numbered.filter(pl.col("campaign") == campaign.campaign)
-        if own.is_empty():
-            continue
-        rows = own.get_column("row").to_numpy()
-        canonicals, first, keyword_of = np.unique(
-            own.get_column("canonical").to_numpy().astype(str), return_index=True, return_inverse=True
-        )
-        keywords = [cases.keywords[canonical] for canonical in canonicals.tolist()]
-        keyword_sums = sums.keyword[rows[first]]
-        per_week = np.array([keyword.volume for keyword in keywords], np.float64) / weeks
-        rivals = np.array([keyword.rivals for keyword in keywords], np.float64)
-        dense = np.full(len(canonicals), -1.0)
-        np.maximum.at(dense, keyword_of, own.get_column("dense").to_numpy())
-        merged = merge(
-            Rows(own.get_column("item").to_list(), keyword_of.astype(np.int64), p_click[rows], p_purchase[rows]),
-            forecast(keyword_sums, markets[campaign.campaign], per_week, settings).searches,
-            shown_probability(bid_strength(campaign, settings), dense, rivals, settings),
-        )
-        scores = {
-            "model": merged.value,
-            "model_by_probability": merged.p_click * merged.p_purchase,
-            "popularity": keyword_sums[:, _SEARCHES_LONGEST] + per_week / (1 + per_week.max()),
-            "similarity": dense,
-            "random": rng.random(len(canonicals)),
-        }
-        scored[campaign.campaign] = (canonicals.tolist(), scores)
-    return scored
-
-
-def _judge(scored: Mapping[str, tuple[list[str], Scores]], gains: Mapping[str, Gains]) -> dict[str, Any]:
-    """Means over the campaigns that have gains: for each ranker and the oracle `ndcg_at_10` and `mrr`; `campaigns`."""
-    measures: dict[str, list[tuple[float, float]]] = {}
-    judged = [campaign for campaign in scored if campaign in gains]
-    for campaign in judged:
-        canonicals, scores = scored[campaign]
-        own = gains[campaign]
-        possible = list(own.of_concept.values())
-        ranked = {name: np.argsort(-score, kind="stable").tolist() for name, score in scores.items()}
-        orders = {name: [canonicals[row] for row in rows] for name, rows in ranked.items()}
-        orders["oracle"] = own.best_order(canonicals)
-        for name, order in orders.items():
-            in_order = own.in_order(order)
-            best = [gain >= max(possible) for gain in in_order]
-            measures.setdefault(name, []).append((ndcg(in_order, possible), reciprocal_rank(best)))
-    rows = {
-        name: dict(zip((f"ndcg_at_{DEPTH}", "mrr"), np.mean(of_ranker, axis=0).tolist(), strict=True))
-        for name, of_ranker in measures.items()
-    }
-    return rows | {"campaigns": len(judged)}
-
-
 def evaluate_command(folder: Path, out: Path) -> None:
     """`keypulse evaluate`."""
     from infra.stack.state import settings
+    from scorers.evaluation.report import write_report
 
     report = evaluate(folder, settings(), Steps())
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1))
+    pages = write_report(report, out)
     for judged_by in ("by_true_value", "by_purchases"):
         judged = report[judged_by]
         if judged["campaigns"]:
             print(f"{judged_by.replace('_', ' ')}, {judged['campaigns']} campaigns:")
-            for name, row in judged.items():
-                if isinstance(row, dict):
-                    print(f"  {name:22} NDCG@{DEPTH} {row['ndcg_at_10']:.3f}   MRR {row['mrr']:.3f}")
-    print(f"{out} written")
+            for name, row in judged["rows"].items():
+                print("  " + f"{name:22} " + "   ".join(_figure(label, row[label]) for label in HEADLINE))
+    met = [one["met"] for one in report["targets"]]
+    print(f"{sum(met)} of {len(met)} targets met; {out}, {', '.join(str(page) for page in pages)} written")
+
+
+def _figure(label: str, figure: dict[str, float]) -> str:
+    return f"{label} {figure['mean']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"

@@ -39,7 +39,8 @@ class HeldOut:
 
     campaigns: list[CampaignState]
     rows: pl.DataFrame
-    """event_time (just before creation), campaign, item, category, canonical, dense; a row a candidate."""
+    """event_time (just before creation), campaign, item, category, canonical, dense, fused, and each source's score if
+    it found it (`source_<name>`); a row a candidate."""
     keywords: dict[str, Keyword]
     """By canonical form, as the table stood when training ended."""
     days: float
@@ -75,7 +76,7 @@ def held_out(
     ]
     return HeldOut(
         campaigns,
-        _frame(rows),
+        _frame(rows, [source.name for source in generator.sources]),
         {one.canonical: one.keyword for *_, one in rows},
         days,
     )
@@ -120,7 +121,7 @@ def _vectors(table: Sequence[Keyword], known: EmbeddedKeywords, encoder: Encoder
     return vectors
 
 
-def _frame(rows: Sequence[tuple[int, str, str, str, Candidate]]) -> pl.DataFrame:
+def _frame(rows: Sequence[tuple[int, str, str, str, Candidate]], sources: Sequence[str]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "event_time": [row[0] for row in rows],
@@ -129,6 +130,11 @@ def _frame(rows: Sequence[tuple[int, str, str, str, Candidate]]) -> pl.DataFrame
             "category": [row[3] for row in rows],
             "canonical": [row[4].canonical for row in rows],
             "dense": [row[4].dense for row in rows],
+            "fused": [row[4].fused for row in rows],
+        }
+        | {
+            f"source_{name}": [row[4].found[name].score if name in row[4].found else None for row in rows]
+            for name in sources
         },
         schema={
             "event_time": pl.Int64,
@@ -137,5 +143,7 @@ def _frame(rows: Sequence[tuple[int, str, str, str, Candidate]]) -> pl.DataFrame
             "category": pl.String,
             "canonical": pl.String,
             "dense": pl.Float64,
-        },
+            "fused": pl.Float64,
+        }
+        | {f"source_{name}": pl.Float64 for name in sources},
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 DEPTH = 10
 
@@ -25,6 +26,31 @@ def ndcg(gains: Sequence[float], possible: Sequence[float], depth: int = DEPTH) 
 def reciprocal_rank(relevant: Sequence[bool]) -> float:
     """1 / place of the first relevant one; 0 without one."""
     return next((1.0 / place for place, one in enumerate(relevant, start=1) if one), 0.0)
+
+
+def recall(found: Collection[str], relevant: Collection[str]) -> float:
+    """Share of `relevant` (not empty) that was found."""
+    return len(set(found) & set(relevant)) / len(relevant)
+
+
+def precision(found: Sequence[str], relevant: Collection[str], depth: int = DEPTH) -> float:
+    """Distinct relevant ones among the first `depth` places, as a share of the places."""
+    return len(set(found[:depth]) & set(relevant)) / depth
+
+
+def diversity(canonicals: Sequence[str]) -> float:
+    """1 - mean overlap of words (Jaccard) over all pairs: 0 when all say the same, 1 when no two share a word."""
+    sets = [set(canonical.split()) for canonical in canonicals]
+    pairs = [len(a & b) / len(a | b) for at, a in enumerate(sets) for b in sets[at + 1 :]]
+    return 1.0 - float(np.mean(pairs)) if pairs else 1.0
+
+
+def novelty(shares: NDArray[np.float64]) -> float:
+    """Mean self-information of keywords, in bits, from their shares of all searches: rare ones are news.
+
+    Zhou et al., "Solving the apparent diversity-accuracy dilemma of recommender systems", PNAS 107(10), 2010.
+    """
+    return float(np.mean(-np.log2(np.maximum(shares, 1e-9)))) if len(shares) else 0.0
 
 
 def _discounted(gains: Sequence[float]) -> float:

@@ -182,8 +182,10 @@ def test_a_distorted_model_is_calibrated() -> None:
             return 2.0 * truth(matrix) + 1.5
 
     found = calibrate(Distorted(), "click", examples(30_000, 1))  # type: ignore[arg-type]
-    assert found.slope == pytest.approx(0.5, abs=0.05)
-    assert found.intercept == pytest.approx(-0.75, abs=0.1)
+    assert found.slope == pytest.approx(0.5, abs=0.08)
+    assert found.intercept == pytest.approx(-0.75, abs=0.15)
+    few = calibrate(Distorted(), "click", examples(300, 1))  # type: ignore[arg-type]
+    assert found.slope < few.slope < 1
     assert Calibration(0.5, -0.75).probability(np.array([1.5]))[0] == pytest.approx(0.5)
 
 

@@ -19,7 +19,9 @@ from infra.settings import DAY_MS, HOUR_MS, Settings, load
 from scorers.evaluation.evaluate import NothingToJudge, evaluate
 from scorers.evaluation.gains import Gains
 from scorers.evaluation.heldout import Leak, check_nothing_leaked, held_out, held_out_campaigns
+from scorers.evaluation.judgement import MEASURES
 from scorers.evaluation.measures import ndcg, reciprocal_rank
+from scorers.evaluation.report import write_report
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.ranking import bundle
@@ -31,6 +33,7 @@ from streams.attribution import Attribution, Click, Purchase
 from streams.backfill import SOURCE, Backfill
 from streams.exactly_once import MemoryCheckpoints
 from streams.history import BadHistory
+from streams.simulator.examination import DECAY
 from streams.simulator.states import write_states
 from streams.simulator.truth import write_truth
 from tests.market import UNTIL_MS, make_market, make_past
@@ -62,6 +65,11 @@ def settings(market: Path) -> Settings:
 @pytest.fixture(scope="module")
 def trained(market: Path, settings: Settings) -> bundle.Manifest:
     return train(market, settings, ManualClock(UNTIL_MS), silent(), market.parent / "reports")
+
+
+@pytest.fixture(scope="module")
+def report(trained: bundle.Manifest, market: Path, settings: Settings) -> dict[str, Any]:
+    return evaluate(market, settings, silent())
 
 
 # --- history -----------------------------------------------------------------------------------------------------
@@ -194,8 +202,7 @@ def test_training_writes_a_bundle_that_beats_the_rate(
 
 
 @pytest.mark.slow
-def test_the_ranker_is_ahead_of_its_baselines(trained: bundle.Manifest, market: Path, settings: Settings) -> None:
-    report = evaluate(market, settings, silent())
+def test_the_ranker_is_ahead_of_its_baselines(market: Path, report: dict[str, Any]) -> None:
     assert report["judged_by"] == "by_true_value"
     assert report["by_true_value"]["campaigns"] >= 40
     for measure in ("ndcg_at_10", "mrr"):
@@ -203,6 +210,54 @@ def test_the_ranker_is_ahead_of_its_baselines(trained: bundle.Manifest, market: 
         assert all(report[name][measure] < model for name in ("popularity", "similarity", "random"))
         assert model < report["oracle"][measure] <= 1
     assert json.loads(json.dumps(report)) == report
+    pages = write_report(report, market.parent / "eval.json")
+    for page in pages:
+        text = page.read_text()
+        assert all(name in text for name in ("Targets", "oracle over the candidates", "BM25", "pair never shown"))
+    assert pages[1].read_text().count("<img") >= 4
+
+
+@pytest.mark.slow
+def test_the_report_holds_every_row_slice_and_target(
+    trained: bundle.Manifest, market: Path, settings: Settings, report: dict[str, Any]
+) -> None:
+    rows = report["by_true_value"]["rows"]
+    assert {
+        "random",
+        "popularity",
+        "popularity_in_category",
+        "bm25",
+        "similarity",
+        "fused",
+        "boosted",
+        "oracle",
+    } <= set(rows)
+    for row in rows.values():
+        assert set(MEASURES) <= set(row)
+        assert all(one["low"] <= one["mean"] <= one["high"] for name, one in row.items() if name in MEASURES)
+    assert rows["boosted"] == rows["model"]
+    assert {"item", "keyword", "category", "price band", "item known"} == set(report["slices"])
+    assert set(report["impressions"]["model"]["click"]) >= {
+        "all",
+        "pair shown before",
+        "pair never shown",
+        "shuffled pages",
+    }
+    for target in report["targets"]:
+        assert set(target) == {"name", "figure", "low", "high", "wanted", "met"}
+    assert {one["measure"] for one in report["by_true_value"]["pairs"]} == {"ndcg_at_10", "mrr"}
+
+
+@pytest.mark.slow
+def test_probabilities_are_those_of_the_reference_position(report: dict[str, Any]) -> None:
+    """The simulator knows: corrected for places, the ranker is nearer to the truth than the category's rate."""
+    assert report["examination_decay"] == pytest.approx(DECAY, abs=0.08)
+    judged = report["impressions"]
+    for target in ("click", "purchase"):
+        ours, usual = (judged[name][target]["all"] for name in ("model", "category rate"))
+        assert ours["log_loss"] < usual["log_loss"]
+        assert ours["truth"]["divergence"] < usual["truth"]["divergence"]
+        assert ours["truth"]["rank_correlation"] > 0.4
 
 
 @pytest.mark.slow
