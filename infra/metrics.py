@@ -69,6 +69,18 @@ EVENT_TO_SUGGESTION_SECONDS = Histogram(
     "keypulse_event_to_suggestion_seconds", "Event time to suggestion set published", buckets=LATENCY_BUCKETS
 )
 
+# Experiments
+EXPERIMENT_ALARMS = Gauge("keypulse_experiment_alarms", "What must be done about an experiment", ["experiment"])
+EXPERIMENT_UNITS = Gauge("keypulse_experiment_units", "Units exposed", ["experiment", "arm"])
+EXPERIMENT_P_VALUE = Gauge(
+    "keypulse_experiment_p_value", "Of the tests that arms hold the units they should", ["experiment", "check"]
+)
+EXPERIMENT_GUARDRAIL_UPPER = Gauge(
+    "keypulse_experiment_guardrail_upper",
+    "Upper bound of the relative change of campaigns created",
+    ["experiment", "arm"],
+)
+
 # Lag
 CONSUMER_LAG = Gauge("keypulse_consumer_lag", "Records not yet consumed", ["group", "topic", "partition"])
 CONSUMER_LAG_SECONDS = Gauge(

@@ -68,6 +68,35 @@ def report(
     report_command(name, as_of, out)
 
 
+@app.command("weekly")
+def weekly(
+    name: Annotated[str, NAME],
+    as_of: Annotated[str | None, AS_OF] = None,
+    out: Annotated[Path, typer.Option(help="Folder for NAME-weekly.md")] = Path("reports"),
+) -> None:
+    """Write what sellers do with suggestions week by week, and whether they sell more than the hold-out.
+
+    Example: keypulse experiment weekly boots
+    """
+    from scorers.experiments.commands import weekly_command
+
+    weekly_command(name, as_of, out)
+
+
+@app.command("watch")
+def watch(
+    every: Annotated[float, typer.Option(min=1, help="Seconds between two looks")] = 3_600.0,
+    metrics_port: Annotated[int, typer.Option(min=0, max=65_535, help="Prometheus endpoint; 0 serves none")] = 0,
+) -> None:
+    """Collect and check every started experiment until SIGTERM: sample ratio, exposure, guardrail, as metrics.
+
+    Example: keypulse experiment watch --metrics-port 9105
+    """
+    from scorers.experiments.commands import watch_command
+
+    watch_command(every, metrics_port)
+
+
 @app.command("validate")
 def validate(
     replicates: Annotated[int, typer.Option(min=200, help="Of each line of the proof")] = 10_000,

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import datetime
+import signal
 from pathlib import Path
+from threading import Event
 
 import msgspec
 import typer
 
+from infra import metrics
 from infra.clock import SystemClock
 from infra.failure import Failure
+from infra.log import get_logger
 from infra.settings import Settings
 from infra.stack import state
 from scorers.experiments.analysis import analyse
@@ -17,16 +21,19 @@ from scorers.experiments.baseline import measure
 from scorers.experiments.briefing import briefing, curve
 from scorers.experiments.collection import GROUP, collect
 from scorers.experiments.duration import enrolment_weeks, planned_units
-from scorers.experiments.frozen import freeze, load
+from scorers.experiments.frozen import freeze, known, load
 from scorers.experiments.plan import BadPlan, Plan, check_start, read
 from scorers.experiments.report.content import content
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
 from scorers.experiments.report.plots import power_plot
-from scorers.experiments.status import status_of
-from scorers.experiments.tables import Tables
+from scorers.experiments.status import show, status_of
+from scorers.experiments.tables import BadTables, Tables
+from scorers.experiments.weekly import weekly
 from scorers.history import History
 from streams.log_reader import log_reader
+
+log = get_logger(__name__)
 
 
 class BadDay(Failure):
@@ -81,6 +88,38 @@ def status_command(name: str, as_of: str | None) -> bool:
     found = status_of(started, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
     typer.echo(found.text)
     return not found.alarms
+
+
+def watch_command(every_s: float, metrics_port: int) -> None:
+    """Collect and look at every started experiment again and again, until SIGTERM; what is found shows as metrics."""
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    settings, clock = state.settings(), SystemClock()
+    metrics.serve(metrics_port)
+    while not stop.is_set():
+        for name in known(experiments_folder(settings)):
+            started = load(experiments_folder(settings), name)
+            with log_reader(settings, GROUP) as reader:
+                tables = collect(started, settings, reader)
+            try:
+                found = status_of(started, tables, clock.now_ms(), settings.late_horizon_ms)
+            except BadTables as why:
+                log.warning("%s: %s", name, why)
+                continue
+            show(found, name)
+            log.info("%s", found.text)
+        stop.wait(every_s)
+
+
+def weekly_command(name: str, as_of: str | None, out: Path) -> None:
+    """Write NAME-weekly.md: what sellers do with suggestions, week by week, and whether it sells more."""
+    settings = state.settings()
+    started = load(experiments_folder(settings), name)
+    text = weekly(started.plan, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / f"{name}-weekly.md").write_text(text)
+    typer.echo(text)
 
 
 def report_command(name: str, as_of: str | None, out: Path) -> None:

@@ -89,8 +89,12 @@ def load(experiments: Path, name: str) -> Started:
         frozen = msgspec.json.decode((folder / _FROZEN).read_bytes(), type=Frozen)
         return Started(folder, parse((folder / PLAN).read_text(), str(folder / PLAN)), frozen)
     except FileNotFoundError:
-        known = sorted(path.parent.name for path in experiments.glob(f"*/{_FROZEN}"))
         raise NotStarted(
-            f"no experiment {name!r} was started (started: {', '.join(known) or 'none'}); "
+            f"no experiment {name!r} was started (started: {', '.join(known(experiments)) or 'none'}); "
             "start one by `keypulse experiment plan FILE.yaml --start`"
         ) from None
+
+
+def known(experiments: Path) -> list[str]:
+    """Names of the started experiments."""
+    return sorted(path.parent.name for path in experiments.glob(f"*/{_FROZEN}"))

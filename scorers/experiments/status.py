@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from infra import metrics
 from infra.settings import DAY_MS
 from scorers.experiments.collection import gaps
 from scorers.experiments.duration import ends_ms, level_of, planned_units
@@ -67,6 +68,17 @@ def status_of(started: Started, tables: Tables, as_of_ms: int, late_ms: int) -> 
         *(f"ALARM: {alarm}" for alarm in alarms),
     ]
     return Status(ratio, missed, units, guardrail, alarms, "\n".join(lines))
+
+
+def show(status: Status, experiment: str) -> None:
+    """Set the metrics of an experiment."""
+    metrics.EXPERIMENT_ALARMS.labels(experiment).set(len(status.alarms))
+    for arm, count in status.exposed.by_arm.items():
+        metrics.EXPERIMENT_UNITS.labels(experiment, arm).set(count)
+    for check, balance in (("sample ratio", status.exposed), ("exposure", status.missed)):
+        metrics.EXPERIMENT_P_VALUE.labels(experiment, check).set(balance.p_value)
+    for arm, one in status.guardrail.items():
+        metrics.EXPERIMENT_GUARDRAIL_UPPER.labels(experiment, arm).set(one.relative.high)
 
 
 def _guardrail(started: Started, tables: Tables, as_of_ms: int, late_ms: int) -> Iterator[tuple[str, Estimate]]:

@@ -6,18 +6,22 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import polars as pl
 import pytest
+from prometheus_client import REGISTRY
 
 from infra.settings import DAY_MS, HOUR_MS
 from scorers.experiments.analysis import analyse
+from scorers.experiments.assignment import assign
 from scorers.experiments.estimates import NothingToEstimate
 from scorers.experiments.frozen import Started, freeze, load
 from scorers.experiments.plan import Plan
 from scorers.experiments.report.content import content
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
-from scorers.experiments.status import status_of
+from scorers.experiments.status import show, status_of
 from scorers.experiments.tables import Tables
+from scorers.experiments.weekly import weekly
 from tests.unit.scorers.experiments.synthetic import PLAN, plan, tables
 
 WIDE = "margins: {campaigns_created: 0.2}"
@@ -128,3 +132,28 @@ def test_status_says_nothing_of_the_effect(tmp_path: Path) -> None:
     text = status_of(one, tables(one.plan), one.plan.start_ms + 20 * DAY_MS, HOUR_MS).text
     assert "22 day(s) left" in text or "23 day(s) left" in text
     assert "purchase" not in text
+
+
+def test_the_weekly_report_compares_with_the_hold_out(tmp_path: Path) -> None:
+    of = plan("hold_out: 0.2")
+    drawn = tables(of, lift=1.5, uptake=(0.0, 0.8))
+    names = [f"s{number}" for number in range(2_000)]
+    held = {name for name in names if assign(of, name) == "hold-out"}
+    arms = pl.col("unit").is_in([name for name in names if assign(of, name) == "control"])
+    renamed = drawn.exposures.with_columns(arm=pl.when(arms).then(pl.lit("hold-out")).otherwise(pl.col("arm")))
+    assert not held & set(renamed.get_column("unit"))
+    text = weekly(of, Tables.checked(**{**vars(drawn), "exposures": renamed}), of.start_ms + 36 * DAY_MS, HOUR_MS)
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.startswith("| 2031")]
+    assert [row[0].strip() for row in rows] == ["2031-01-06", "2031-01-13", "2031-01-20", "2031-01-27", "2031-02-03"]
+    assert rows[0][-1].strip() == "too little to tell"
+    assert rows[3][-1].strip().startswith("+")
+    assert "against hold-out" in text
+
+
+def test_what_is_watched_becomes_metrics(tmp_path: Path) -> None:
+    one = started(tmp_path, WIDE)
+    show(status_of(one, tables(one.plan), end(one.plan), HOUR_MS), "boots")
+    found = REGISTRY.get_sample_value
+    assert found("keypulse_experiment_alarms", {"experiment": "boots"}) == 0
+    assert found("keypulse_experiment_units", {"experiment": "boots", "arm": "control"}) > 900  # type: ignore[operator]
+    assert found("keypulse_experiment_p_value", {"experiment": "boots", "check": "sample ratio"}) > 0.001  # type: ignore[operator]
