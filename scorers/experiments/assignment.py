@@ -7,7 +7,7 @@ other. The standing hold-out is hashed with a salt of its own, so that it is the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from scorers.experiments.plan import HOLD_OUT, Plan
 
@@ -35,12 +35,11 @@ def assign(plan: Plan, unit: str) -> str | None:
     return plan.arms[-1].name
 
 
-def overlapping(plans: Sequence[Plan]) -> list[tuple[str, str]]:
-    """Pairs of plans that claim the same part of one layer, which would give a unit two arms of it."""
-    pairs = []
-    for index, one in enumerate(plans):
-        for other in plans[index + 1 :]:
-            meet = max(one.layer.begin, other.layer.begin) < min(one.layer.end, other.layer.end)
-            if one.layer.name == other.layer.name and meet:
-                pairs.append((one.name, other.name))
-    return pairs
+def overlapping(plan: Plan, others: Iterable[Plan]) -> list[Plan]:
+    """The others that claim a part of the same layer, so that a unit would have two arms of it."""
+    own = plan.layer
+    return [
+        other
+        for other in others
+        if other.layer.name == own.name and max(own.begin, other.layer.begin) < min(own.end, other.layer.end)
+    ]

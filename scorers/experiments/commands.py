@@ -17,10 +17,11 @@ from infra.log import get_logger
 from infra.settings import Settings
 from infra.stack import state
 from scorers.experiments.analysis import analyse
+from scorers.experiments.assignment import overlapping
 from scorers.experiments.baseline import measure
 from scorers.experiments.briefing import briefing, curve
 from scorers.experiments.collection import GROUP, collect
-from scorers.experiments.duration import enrolment_weeks, planned_units
+from scorers.experiments.duration import ends_ms, enrolment_weeks, planned_units
 from scorers.experiments.frozen import freeze, known, load
 from scorers.experiments.plan import BadPlan, Plan, check_start, read
 from scorers.experiments.report.content import content
@@ -65,6 +66,7 @@ def plan_command(file: Path, history: Path | None, plot: Path | None, start: boo
         if history is not None:
             raise BadPlan("--start excludes --history: put the measured baseline into the plan, then start it")
         enrolment_weeks(plan)
+        _check_layer(plan, settings, clock.now_ms())
         frozen = freeze(file, plan, experiments_folder(settings), clock.now_ms())
         typer.echo(f"\nstarted: {plan.name} from {plan.start}, checksum {frozen.checksum}")
 
@@ -83,9 +85,9 @@ def collect_command(name: str) -> None:
 
 def status_command(name: str, as_of: str | None) -> bool:
     """Print how far an experiment is. Whether nothing must be done."""
-    settings = state.settings()
+    settings, moment = state.settings(), _moment(as_of)
     started = load(experiments_folder(settings), name)
-    found = status_of(started, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
+    found = status_of(started, Tables.read(started.tables), moment, settings.late_horizon_ms)
     typer.echo(found.text)
     return not found.alarms
 
@@ -114,9 +116,9 @@ def watch_command(every_s: float, metrics_port: int) -> None:
 
 def weekly_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME-weekly.md: what sellers do with suggestions, week by week, and whether it sells more."""
-    settings = state.settings()
+    settings, moment = state.settings(), _moment(as_of)
     started = load(experiments_folder(settings), name)
-    text = weekly(started.plan, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
+    text = weekly(started.plan, Tables.read(started.tables), moment, settings.late_horizon_ms)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}-weekly.md").write_text(text)
     typer.echo(text)
@@ -124,9 +126,9 @@ def weekly_command(name: str, as_of: str | None, out: Path) -> None:
 
 def report_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME.md and NAME.html."""
-    settings = state.settings()
+    settings, moment = state.settings(), _moment(as_of)
     started = load(experiments_folder(settings), name)
-    analysis = analyse(started.plan, Tables.read(started.tables), _moment(as_of), settings.late_horizon_ms)
+    analysis = analyse(started.plan, Tables.read(started.tables), moment, settings.late_horizon_ms)
     blocks = content(started, analysis)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(markdown(blocks))
@@ -134,6 +136,22 @@ def report_command(name: str, as_of: str | None, out: Path) -> None:
     for one in analysis.comparisons:
         typer.echo(f"{one.arm.name}: {one.decision.verdict}. {one.decision.words} Decided by: {one.decision.rule}.")
     typer.echo(f"{out / name}.md, {out / name}.html")
+
+
+def _check_layer(plan: Plan, settings: Settings, now_ms: int) -> None:
+    """No unit may stand in two running experiments of one layer.
+
+    Raises:
+        BadPlan: the plan claims a part of its layer that another one has.
+    """
+    folder = experiments_folder(settings)
+    others = [load(folder, name).plan for name in known(folder) if name != plan.name]
+    running = [other for other in others if ends_ms(other, settings.late_horizon_ms) > now_ms]
+    for other in overlapping(plan, running):
+        raise BadPlan(
+            f"layer: {other.name} has {other.layer.begin:g} to {other.layer.end:g} of {other.layer.name!r} already; "
+            "take another part of it, or a layer of your own if the two can't affect each other"
+        )
 
 
 def _plot_power(plan: Plan, out: Path) -> None:

@@ -48,5 +48,5 @@ def test_experiments_of_one_layer_share_no_unit_and_the_hold_out_is_the_same() -
         one, other = assign(first, seller), assign(second, seller)
         assert (one == "hold-out") == (other == "hold-out")
         assert one == other == "hold-out" or (one is None) != (other is None)
-    assert overlapping([first, second]) == []
-    assert overlapping([first, plan("name: shoes\nlayer: {name: lists}")]) == [("boots", "shoes")]
+    whole = plan("name: hats\nlayer: {name: lists}")
+    assert overlapping(first, [second, whole, plan()]) == [whole]
