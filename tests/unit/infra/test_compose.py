@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 import infra.metrics  # noqa: F401  (registers the metrics)
-from infra.settings import Settings
+from infra.settings import Settings, load
 
 ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -25,6 +27,18 @@ OURS = {name for name, service in SERVICES.items() if "build" in service}
 DOCKERFILE = (ROOT / "infra" / "docker" / "Dockerfile").read_text()
 DASHBOARD = json.loads((ROOT / "infra" / "grafana" / "dashboards" / "keypulse.json").read_text())
 RULES = yaml.safe_load((ROOT / "infra" / "prometheus" / "alerts.yml").read_text())["groups"][0]["rules"]
+
+WORKERS = {
+    "topics": ["infra.kafka"],
+    "streams": ["streams.app", load().keyword_index.partition(":")[0]],
+    "scorer": ["scorers.run"],
+    "feature-archive": ["streams.feature_archive"],
+    "lag": ["infra.lag"],
+}
+"""The modules that a service's command runs."""
+HOME = "/var/lib/keypulse"
+FOLDERS = {"bundle_path": f"{HOME}/bundle", "feature_log_path": f"{HOME}/features"}
+"""Where the image has what a setting names."""
 
 
 def compose(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -67,6 +81,60 @@ def test_volumes_that_are_used_are_declared_and_none_besides() -> None:
     named = {mount for mount in mounts if re.fullmatch(r"[a-z-]+", mount)}
     assert named == set(COMPOSE["volumes"])
     assert all((ROOT / mount).exists() for mount in mounts if mount.startswith("./"))
+
+
+def source(module: str) -> Path | None:
+    """The file of one of our modules."""
+    place = ROOT / module.replace(".", "/")
+    return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()), None)
+
+
+def imported(text: str) -> Iterator[str]:
+    """Names that a module's source imports, at its top or later; some are not modules."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def sources(modules: list[str]) -> dict[str, str]:
+    """Source of these modules and of all ours that they import, by name."""
+    found: dict[str, str] = {}
+    ahead = list(modules)
+    while ahead:
+        module = ahead.pop()
+        if module not in found and (path := source(module)) is not None:
+            found[module] = path.read_text()
+            ahead += imported(found[module])
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_a_folder_is_mounted_where_a_worker_reads_it(name: str) -> None:
+    texts = sources(WORKERS[name]).values()
+    read = {FOLDERS[setting] for setting in FOLDERS if any(f"settings.{setting}" in text for text in texts)}
+    mounts = {mount.partition(":/")[2] for mount in SERVICES[name].get("volumes", [])}
+    targets = {f"/{target.removesuffix(':ro')}": target.endswith(":ro") for target in mounts}
+    assert read == targets.keys() & set(FOLDERS.values())
+    written = {FOLDERS["feature_log_path"]} if name == "feature-archive" else set()
+    assert {place for place in read if not targets[place]} == written
+
+
+def test_whoever_looks_for_keywords_waits_for_milvus() -> None:
+    for name, modules in WORKERS.items():
+        connects = any("milvus.connect" in text for text in sources(modules).values())
+        assert ("milvus" in SERVICES[name].get("depends_on", {})) == connects, name
+
+
+def test_the_image_keeps_its_folders_where_the_settings_say() -> None:
+    named = dict(re.findall(r"KEYPULSE_(\w+)=(\S+)", DOCKERFILE))
+    home = Path(named["HOME"])
+    settings = load(home=home, bundle_path=Path(named["BUNDLE_PATH"]))
+    assert str(home) == HOME
+    assert {setting: str(getattr(settings, setting)) for setting in FOLDERS} == FOLDERS
+    assert f"install --directory --owner=keypulse {settings.feature_log_path}" in DOCKERFILE
 
 
 def test_dependencies_exist_and_are_waited_for() -> None:
