@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
+from scipy import stats
 
 from infra.settings import DAY_MS
 from scorers.experiments import metrics as catalogue
@@ -158,7 +159,7 @@ class _Look:
             list(self._segments(arm, primary_metric)),
             complier,
             self._naive(arm, primary_metric, complier),
-            power_at(primary, plan.effect.scale, plan.effect.size, level),
+            power_at(primary.on(plan.effect.scale), plan.effect.size, self._critical()),
             decision,
             self._more_days(primary) if plan.sequential and decision.verdict == "inconclusive" else None,
         )
@@ -228,6 +229,12 @@ class _Look:
         difference = values[0] - values[1]
         effect = None if complier is None else complier.value
         return Naive(difference, None if effect is None else difference - effect)
+
+    def _critical(self) -> float:
+        """Standard errors from an estimate to the bounds of its interval."""
+        if self._plan.sequential:
+            return float(radius(self._units, planned_units(self._plan), self._level))
+        return float(stats.norm.isf(self._level / 2))
 
     def _more_days(self, primary: Estimate) -> int | None:
         plan = self._plan

@@ -11,8 +11,8 @@ from scorers.experiments.duration import (
     ends_ms,
     enrolled,
     enrolment_weeks,
-    level_of,
     plan_noise,
+    planning_level,
     treated_share,
 )
 from scorers.experiments.frozen import checksum
@@ -36,7 +36,7 @@ def detectable(plan: Plan, weeks: int) -> dict[Scale, float | None]:
     units = enrolled(plan, weeks) * compared_share(plan)
     rate = METRICS[plan.metrics.primary].percent
     return {
-        scale: smallest_effect(noise, scale, level_of(plan), plan.power, units, treated_share(plan), rate)
+        scale: smallest_effect(noise, scale, planning_level(plan), plan.power, units, treated_share(plan), rate)
         for scale in SCALES
     }
 
@@ -45,7 +45,9 @@ def curve(plan: Plan, units: float, effects: list[float]) -> list[float]:
     """The power of each effect, on the plan's scale, with so many units in all arms."""
     used = units * compared_share(plan)
     noise = plan_noise(plan)
-    return [power(noise, plan.effect.scale, effect, level_of(plan), used, treated_share(plan)) for effect in effects]
+    return [
+        power(noise, plan.effect.scale, effect, planning_level(plan), used, treated_share(plan)) for effect in effects
+    ]
 
 
 def _lines(plan: Plan, late_ms: int) -> Iterator[str]:
@@ -77,7 +79,7 @@ def _lines(plan: Plan, late_ms: int) -> Iterator[str]:
         yield _row(plan, cost(plan, noise, scale), metric.percent)
     yield ""
     guarded = units_needed(
-        mean_noise(base.created, base.created_deviation), "relative", margin, level_of(plan), plan.power
+        mean_noise(base.created, base.created_deviation), "relative", margin, planning_level(plan), plan.power
     )
     yield (
         f"To show that campaigns created are not more than {margin:.0%} down takes {_count(guarded)} {plan.unit} units "

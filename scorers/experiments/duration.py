@@ -5,9 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from scipy import stats
+
 from infra.settings import DAY_MS
 from scorers.experiments.plan import BadPlan, Plan, Scale
 from scorers.experiments.power import Noise, mean_noise, rate_noise, units_needed
+from scorers.experiments.sequential import radius
 
 _LONGEST_WEEKS = 520
 
@@ -29,7 +32,7 @@ class Cost:
 def cost(plan: Plan, noise: Noise, scale: Scale) -> Cost:
     """Sample size and duration of the plan's effect, read as `scale`, for its smallest comparison of two arms."""
     effect = plan.effect.size
-    needed = units_needed(noise, scale, effect, level_of(plan), plan.power, treated_share(plan))
+    needed = units_needed(noise, scale, effect, planning_level(plan), plan.power, treated_share(plan))
     total = None if needed is None else math.ceil(needed / compared_share(plan))
     weeks = None if total is None else weeks_until(plan, total)
     days = None if weeks is None else 7 * weeks + plan.window_days
@@ -65,6 +68,12 @@ def treated_share(plan: Plan) -> float:
 def level_of(plan: Plan) -> float:
     """The level of each comparison: several treatments share the plan's (Bonferroni)."""
     return plan.level / len(plan.treatments)
+
+
+def planning_level(plan: Plan) -> float:
+    """The level of the fixed test that is as strict as the last look: a sequence pays for its looks with units."""
+    level = level_of(plan)
+    return 2 * float(stats.norm.sf(radius(1.0, 1.0, level))) if plan.sequential else level
 
 
 def enrolled(plan: Plan, weeks: int) -> int:

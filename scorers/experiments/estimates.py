@@ -97,11 +97,10 @@ def adjusted(p_values: dict[str, float], level: float) -> dict[str, float]:
     return {row["metric"]: min(1.0, row["pvalue_adj"]) for row in found.to_dicts()}
 
 
-def power_at(estimate: Estimate, scale: str, effect: float, level: float) -> float:
-    """The chance that an experiment as precise as this one finds a true `effect`."""
-    interval = estimate.on(scale)
-    error = (interval.high - interval.low) / 2 / stats.norm.isf(level / 2)
-    return float(stats.norm.sf(stats.norm.isf(level / 2) - abs(effect) / error))
+def power_at(interval: Interval, effect: float, critical: float) -> float:
+    """The chance that an experiment whose interval of `critical` standard errors is so wide finds a true `effect`."""
+    error = (interval.high - interval.low) / 2 / critical
+    return float(stats.norm.sf(critical - abs(effect) / error))
 
 
 def _check(control: Moments, treatment: Moments, metric: Metric) -> None:

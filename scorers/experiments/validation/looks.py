@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import optimize, stats
 
 from scorers.experiments.moments import Floats
+from scorers.experiments.power import Noise, smallest_effect
 from scorers.experiments.sequential import LEAST_UNITS, radius
 from scorers.experiments.units import COLUMNS
 from scorers.experiments.validation.lines import Line, Result, Shown
-from scorers.experiments.validation.sellers import Design, draw
+from scorers.experiments.validation.sellers import Design, arms, draw
+from scorers.experiments.validation.vectorised import ratio_covariance
 
 LEVEL = 0.05
 DAYS = 28
@@ -31,6 +34,7 @@ def looks(rng: np.random.Generator, replicates: int, sellers: int) -> Iterator[R
     yield Line(
         "daily looks at a fixed interval", "above", 2 * LEVEL, _any(peeked), replicates, "naive peeking; " + note
     )
+    yield _planned_power(rng, replicates, a_day)
     gaining = Design("gaining", a_day * DAYS, treated_lift=0.5)
     at, error = _paths(rng, gaining, replicates, a_day)
     found = error > radius(at, at[-1], LEVEL)
@@ -38,6 +42,29 @@ def looks(rng: np.random.Generator, replicates: int, sellers: int) -> Iterator[R
     share = float(first.mean() / at[-1]) if len(first) else 1.0
     note = f"found in {_any(found)} of {replicates}"
     yield Shown("daily looks, share of the units until an effect of 50 % is found", share, note)
+
+
+def _planned_power(rng: np.random.Generator, replicates: int, a_day: int) -> Line:
+    """The effect that a sequential plan of so many sellers finds with 80 % at its last look is found at some look."""
+    strict = 2 * float(stats.norm.sf(radius(1.0, 1.0, LEVEL)))
+    design = Design("planned", a_day * DAYS)
+    factor = _factor(rng, design, strict)
+    at, error = _paths(rng, replace(design, treated_lift=factor - 1), replicates, a_day)
+    found = error > radius(at, at[-1], LEVEL)
+    note = f"{design.sellers} sellers an arm, rates times {factor:.3f}; looks before the last add to it"
+    return Line("daily looks, power where 80 % was planned", "at least", 0.8, _any(found), replicates, note)
+
+
+def _factor(rng: np.random.Generator, design: Design, level: float) -> float:
+    """By which all rates must be multiplied for the purchase rate to rise as much as can be found."""
+    many, _ = arms(rng, replace(design, sellers=2_000), 100)
+    of = ("bought", "campaigns")
+    spread = float(ratio_covariance(many, of, of).mean()) / (design.rate * (1 - design.rate))
+    noise = Noise(design.rate, lambda rate: spread * rate * (1 - rate))
+    rise = smallest_effect(noise, "absolute", level, 0.8, 2 * design.sellers)
+    if rise is None:
+        raise ArithmeticError(f"{design.sellers} sellers an arm find no effect")
+    return float(optimize.brentq(lambda factor: design.bought(factor) - design.rate - rise, 1, 10))
 
 
 def _paths(rng: np.random.Generator, design: Design, replicates: int, a_day: int) -> tuple[Floats, Floats]:

@@ -9,7 +9,7 @@ import pytest
 from infra.clock import ManualClock
 from infra.settings import DAY_MS, HOUR_MS
 from scorers.experiments.briefing import briefing
-from scorers.experiments.duration import enrolment_weeks
+from scorers.experiments.duration import cost, enrolment_weeks, plan_noise
 from scorers.experiments.frozen import NotStarted, checksum, freeze, load
 from scorers.experiments.plan import BadPlan, check_start, parse
 from tests.unit.scorers.experiments.synthetic import PLAN, plan
@@ -75,6 +75,13 @@ def test_both_readings_of_the_effect_are_printed_and_differ_by_hundreds() -> Non
         units[scale] = int(row.split("|")[4].replace(",", ""))
     assert units["relative"] > 200 * units["absolute"]
     assert "This plan means **relative**" in text
+
+
+def test_looks_are_paid_for_with_units() -> None:
+    fixed, looks = plan(), plan("sequential: true")
+    units = [cost(of, plan_noise(of), "relative").units for of in (fixed, looks)]
+    assert units[0] is not None
+    assert units[1] == pytest.approx(1.9 * units[0], rel=0.05)
 
 
 def test_an_effect_out_of_reach_is_said_and_cannot_be_started() -> None:
