@@ -34,6 +34,7 @@ from streams.events import Search as SearchEvent
 from streams.exactly_once import Checkpoint, Outgoing, Progress
 from streams.messages import FeatureDeltas, KeywordsSeen
 from streams.normal_form import normal_form
+from streams.placement import check_placement
 from streams.rejection import Rejected
 from streams.stage import Outcome, Record
 
@@ -95,8 +96,7 @@ class ShopperStage:
             name = self._names[record.topic]
             try:
                 event = self._decoder.decode(name, record.value, record.time_ms)
-                if record.key != event.shopper.encode():
-                    raise _wrong_key(record.key, event.shopper)
+                check_placement(record.key, event.shopper, self._partition, self._settings.partitions)
             except Rejected as rejected:
                 if letters := self._reject(record, rejected, now_ms):
                     self._guard.note(True, good)
@@ -341,12 +341,3 @@ def clicked_entities(item: str, click: Click) -> tuple[str, ...]:
     """The entities that a purchase counts for through its click."""
     entities = (entity("keyword", click.keyword), entity("pair", pair_key(item, click.keyword)))
     return entities if click.campaign is None else (*entities, entity("campaign", click.campaign))
-
-
-def _wrong_key(key: bytes | None, shopper: str) -> Rejected:
-    return Rejected(
-        "wrong_partition",
-        "key",
-        f"the record's key is {key!r}, the event's shopper is {shopper!r}; set key=shopper and "
-        "partitioner=murmur2_random, so that a shopper's events meet in one partition",
-    )

@@ -20,6 +20,7 @@ from streams.decoding import EventDecoder
 from streams.events import EVENT_TYPES, Event, EventName
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
+from streams.placement import check_placement
 from streams.rejection import Rejected
 
 _COMPARE_BATCH = 2_000
@@ -128,5 +129,5 @@ def _events(settings: Settings) -> Iterator[tuple[tuple[str, int], Event]]:
             for record in reader.until_now(topic):
                 with suppress(Rejected):
                     event = decoder.decode(name, record.value, record.time_ms)
-                    if record.key == event.shopper.encode():
-                        yield (name, record.partition), event
+                    check_placement(record.key, event.shopper, record.partition, topic.partitions)
+                    yield (name, record.partition), event

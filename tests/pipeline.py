@@ -13,12 +13,14 @@ import numpy as np
 from feature_repo.memory import MemoryStore
 from feature_repo.vectors import windows
 from infra.clock import ManualClock
+from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
 from streams.decoding import EventDecoder
 from streams.entity_stage import EntityStage
 from streams.events import EVENT_TYPES, Event, EventName
 from streams.exactly_once import MemoryCheckpoints, Outgoing
+from streams.placement import check_placement
 from streams.reference import recount, window_sums
 from streams.rejection import Rejected
 from streams.shopper_stage import ShopperStage
@@ -74,10 +76,12 @@ class Pipeline:
         self.crash = CrashAt(0)
         self.broker.probe = self._probe
 
-    def send(self, name: EventName, partition: int, event: Event) -> None:
-        """Append an event to its log; its broker time is the clock's."""
-        value = msgspec.json.encode(event)
-        self.broker.append(self.topic_of[name], partition, event.shopper.encode(), value, self.clock.now_ms())
+    def send(self, name: EventName, event: Event, partition: int | None = None) -> None:
+        """Append an event to its log, in its shopper's partition or a wrong one; its broker time is the clock's."""
+        key = event.shopper.encode()
+        if partition is None:
+            partition = partition_of(key, self.settings.partitions)
+        self.broker.append(self.topic_of[name], partition, key, msgspec.json.encode(event), self.clock.now_ms())
 
     def run(self, stage: str, partition: int, most: int = 1_000, topics: Sequence[str] | None = None) -> None:
         """One batch of a stage's partition; a crash in it is survived by a restart with nothing but what was kept."""
@@ -129,7 +133,9 @@ class Pipeline:
         decoder = EventDecoder(self.settings)
         for record in log:
             with suppress(Rejected):
-                yield decoder.decode(name, record.value, record.time_ms)
+                event = decoder.decode(name, record.value, record.time_ms)
+                check_placement(record.key, event.shopper, record.partition, self.settings.partitions)
+                yield event
 
     def _behind(self, stage: str, partition: int) -> bool:
         topics = self.topics.events if stage == "shopper" else (self.topics.deltas,)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from infra.murmur2 import partition_of
 from infra.settings import HOUR_MS, MINUTE_MS, Settings, load
 from streams import attribution, deduplication
-from streams.events import Click, Event, EventName, Impression, Purchase, Search
+from streams.events import Click, EventName, Impression, Purchase, Search
 from tests.pipeline import CrashAt, Pipeline
 
 START = 1_790_000_000_000
@@ -25,7 +27,7 @@ SETTINGS = load(
 
 # Few ids, shoppers, items and times, so that duplicates, ties, corrections, forgotten ids and borders really happen.
 _id = st.integers(0, 12).map(lambda n: f"e{n}")
-_shopper = st.sampled_from(["ann", "bob"])
+_shopper = st.sampled_from(["ann", "dan"])  # murmur2 puts them in partitions 0 and 1
 _item = st.sampled_from(["A", "B"])
 _keyword = st.sampled_from(["rain boots", "boots for rain", "red shoe"])
 _campaign = st.sampled_from([None, "c1"])
@@ -56,6 +58,7 @@ _event = st.one_of(
 )
 _action = st.one_of(
     st.tuples(st.just("send"), _event),
+    st.tuples(st.just("misplace"), _event),
     st.tuples(st.just("shopper"), st.tuples(st.integers(0, 1), st.integers(1, 4))),
     st.tuples(st.just("entity"), st.tuples(st.integers(0, 1), st.integers(1, 4))),
     st.tuples(st.just("pass"), st.integers(0, 15)),
@@ -65,16 +68,14 @@ _action = st.one_of(
 )
 
 
-def _partition(event: Event) -> int:
-    return 0 if event.shopper == "ann" else 1
-
-
 def _play(settings: Settings, actions: list[tuple[str, object]]) -> Pipeline:
     pipeline = Pipeline(settings, now_ms=START + HOUR_MS)
     for what, how in actions:
         match what, how:
             case "send", (name, event):
-                pipeline.send(name, _partition(event), event)
+                pipeline.send(name, event)
+            case "misplace", (name, event):
+                pipeline.send(name, event, partition=1 - partition_of(event.shopper.encode(), 2))
             case (("shopper" | "entity"), (partition, most)):
                 pipeline.run(what, partition, most)
             case "pass", int(minutes):
@@ -172,11 +173,11 @@ def _purchases_in_an_hour(pipeline: Pipeline, kind: str, key: str) -> float:
 
 def test_a_late_click_takes_a_purchase_over() -> None:
     pipeline = Pipeline(SETTINGS, now_ms=START + 40 * MINUTE_MS)
-    pipeline.send(*_with_partition(_click("c1", 10, "red shoe")))
-    pipeline.send(*_with_partition(_purchase("p1", 20)))
+    pipeline.send(*_click("c1", 10, "red shoe"))
+    pipeline.send(*_purchase("p1", 20))
     pipeline.drain()
     assert _purchases_in_an_hour(pipeline, "keyword", "red shoe") == 1
-    pipeline.send(*_with_partition(_click("c2", 15, "rain boots", "camp")))
+    pipeline.send(*_click("c2", 15, "rain boots", "camp"))
     pipeline.drain()
     assert _purchases_in_an_hour(pipeline, "keyword", "red shoe") == 0
     assert _purchases_in_an_hour(pipeline, "keyword", "boot rain") == 1
@@ -187,16 +188,29 @@ def test_a_late_click_takes_a_purchase_over() -> None:
 
 def test_a_purchase_may_arrive_before_its_click() -> None:
     pipeline = Pipeline(SETTINGS, now_ms=START + 40 * MINUTE_MS)
-    pipeline.send(*_with_partition(_purchase("p1", 20)))
+    pipeline.send(*_purchase("p1", 20))
     pipeline.drain()
-    pipeline.send(*_with_partition(_click("c1", 10, "red shoe")))
+    pipeline.send(*_click("c1", 10, "red shoe"))
     pipeline.drain()
     assert _purchases_in_an_hour(pipeline, "pair", "A|red shoe") == 1
 
 
+def test_what_lies_in_a_wrong_partition_is_a_dead_letter_and_counts_for_nothing() -> None:
+    pipeline = Pipeline(SETTINGS, now_ms=START + 40 * MINUTE_MS)
+    name, purchase = _purchase("p1", 20)
+    pipeline.send(*_click("c1", 10, "red shoe"))
+    pipeline.send(name, purchase, partition=1)
+    pipeline.drain()
+    assert _purchases_in_an_hour(pipeline, "item", "A") == 0
+    (letter,) = [msgspec.json.decode(one.value or b"") for one in pipeline.broker.logs["deadletter", 0]]
+    assert letter["code"] == "wrong_partition"
+    assert "murmur2_random" in letter["message"]
+    assert pipeline.mismatches() == []
+
+
 def test_a_quiet_entity_decays() -> None:
     pipeline = Pipeline(SETTINGS, now_ms=START + 40 * MINUTE_MS)
-    pipeline.send(*_with_partition(_click("c1", 30, "red shoe")))
+    pipeline.send(*_click("c1", 30, "red shoe"))
     pipeline.drain()
     assert pipeline.store.vectors("item", ["A"]).sums[0].reshape(3, 6)[:, 2].tolist() == [0, 1, 1]
     pipeline.clock.advance_to(START + 100 * MINUTE_MS)
@@ -205,7 +219,3 @@ def test_a_quiet_entity_decays() -> None:
     pipeline.clock.advance_to(START + 30 * HOUR_MS)
     pipeline.drain()
     assert not pipeline.store.vectors("item", ["A"]).sums.any()
-
-
-def _with_partition(named: tuple[EventName, Event]) -> tuple[EventName, int, Event]:
-    return named[0], 0, named[1]

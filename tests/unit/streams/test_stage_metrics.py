@@ -25,7 +25,7 @@ def send(pipeline: Pipeline, event_id: str, time_ms: int, kind: EventName = "cli
         event = Click(**common, click_id="k", campaign=None, keyword="boots", position=1, search_id="s")
     else:
         event = Purchase(**common, order_id="o", quantity=1, unit_price=100, currency="USD")
-    pipeline.send(kind, 0, event)
+    pipeline.send(kind, event)
 
 
 def test_event_to_feature_is_from_the_event_to_its_vector_in_the_store() -> None:

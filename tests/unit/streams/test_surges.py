@@ -142,7 +142,7 @@ def _search(pipeline: Pipeline, event_id: str, keyword: str) -> None:
         query=keyword,
         category="home",
     )
-    pipeline.send("search", 0, event)
+    pipeline.send("search", event)
 
 
 def _signals(pipeline: Pipeline) -> list[Signal]:
