@@ -21,7 +21,7 @@ from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topic, Topics
 from scorers.experiments.baseline import unit_of
 from scorers.experiments.frozen import Started
-from scorers.experiments.outcomes import SCHEMA, campaign_rows, summed
+from scorers.experiments.outcomes import SCHEMA, Rows, as_frame, campaign_rows, summed
 from scorers.experiments.tables import Tables, empty
 from streams.exactly_once import Checkpoint, Progress
 from streams.log_reader import LogReader
@@ -62,7 +62,8 @@ class Collection:
         _finish(self._folder)
         marks = self._folder / _MARKS
         self.marks = msgspec.json.decode(marks.read_bytes(), type=Marks) if marks.exists() else Marks()
-        self._counts = [pl.read_parquet(self._folder / _COUNTS)] if marks.exists() else [pl.DataFrame(schema=_KEPT)]
+        self._counts = pl.read_parquet(self._folder / _COUNTS) if marks.exists() else pl.DataFrame(schema=_KEPT)
+        self._fresh: dict[tuple[str, int], list[Rows]] = {}
         before = Tables.read(self._folder) if marks.exists() else None
         self._rows: dict[str, list[dict[str, Any]]] = {
             name: (getattr(before, name) if before else empty(name)).to_dicts()
@@ -127,8 +128,7 @@ class Collection:
                 first = int(np.frombuffer(minutes, "<i4").min()) * MINUTE_MS
                 begins = self.marks.begins.setdefault(sender, {})
                 begins[generation] = min(begins.get(generation, first), first)
-            origin = (pl.lit(sender).alias("sender"), pl.lit(generation, pl.Int64).alias("generation"))
-            self._counts.append(campaign_rows(message).select(*origin, *SCHEMA))
+            self._fresh.setdefault((sender, generation), []).append(campaign_rows(message))
         self.marks.offsets.setdefault(record.topic, {})[record.partition] = record.offset + 1
 
     def take_campaign(self, record: Record) -> None:
@@ -160,7 +160,13 @@ class Collection:
 
     def counts(self) -> pl.DataFrame:
         """All counts, with the sender and generation that they are of."""
-        return pl.concat(self._counts)
+        fresh = [
+            as_frame(rows).select(
+                pl.lit(sender).alias("sender"), pl.lit(generation, pl.Int64).alias("generation"), *SCHEMA
+            )
+            for (sender, generation), rows in self._fresh.items()
+        ]
+        return pl.concat([self._counts, *fresh])
 
     def tables(self) -> Tables:
         """The experiment's tables as collected so far."""
@@ -231,4 +237,4 @@ def reconciled(counts: pl.DataFrame, begins: dict[str, dict[int, int]], lost_ms:
         orient="row",
     )
     held = counts.join(frame, on=["sender", "generation"])
-    return summed([held.filter((pl.col("at") >= pl.col("first")) & (pl.col("at") < pl.col("until"))).select(*SCHEMA)])
+    return summed(held.filter((pl.col("at") >= pl.col("first")) & (pl.col("at") < pl.col("until"))))

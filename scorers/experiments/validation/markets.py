@@ -38,7 +38,7 @@ SEARCHES = 60_000
 MARKETS = 240
 """Fast ones, at full size."""
 WORLDS = 8
-_PIPELINE_SEARCHES = 12_000
+_PIPELINE_SEARCHES = 8_000
 _ADOPTIONS = 10
 UPTAKE = (0.05, 0.5)
 """Share of untreated and treated sellers who use recommended keywords."""
