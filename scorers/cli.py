@@ -58,15 +58,17 @@ def train_ranker(
     history: Annotated[Path, HISTORY],
     model: Annotated[Literal["linear", "boosted", "neural"], typer.Option(help="Kind of ranker")] = "boosted",
     trials: Annotated[int, typer.Option(min=0, help="Hyperparameters to try for each target; 0 takes the usual")] = 0,
-    out: Annotated[Path | None, typer.Option(help="Bundle to write; the setting bundle_path when left out")] = None,
+    challenger: Annotated[
+        bool, typer.Option("--challenger", help="Let it wait for `keypulse promote` instead of using it at once")
+    ] = False,
 ) -> None:
     """Train P(click) and P(purchase | click) on the history's impressions and write the bundle.
 
     Example: keypulse train ranker --history .keypulse/history --model boosted
     """
-    from scorers.training.ranker import train_command
+    from scorers.training.command import train_command
 
-    train_command(history, model, trials, out)
+    train_command(history, model, trials, challenger)
 
 
 @app.command("evaluate", rich_help_panel=PANEL)
@@ -81,6 +83,28 @@ def evaluate(
     from scorers.evaluation.evaluate import evaluate_command
 
     evaluate_command(history, out)
+
+
+@app.command("promote", rich_help_panel=PANEL)
+def promote(history: Annotated[Path, HISTORY]) -> None:
+    """Make the challenger champion and put it into use, if it passes every rule of the gate. Exit code 1 if not.
+
+    Example: keypulse promote --history .keypulse/history
+    """
+    from scorers.registry.promotion import promote_command
+
+    promote_command(history)
+
+
+@app.command("rollback", rich_help_panel=PANEL)
+def rollback() -> None:
+    """Make the champion before the present one champion again, and put it into use.
+
+    Example: keypulse rollback
+    """
+    from scorers.registry.promotion import rollback_command
+
+    rollback_command()
 
 
 @_scorer.command("run")

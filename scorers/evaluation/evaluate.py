@@ -29,7 +29,7 @@ from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.ranking import bundle
 from scorers.ranking.features import Floats, matrix
-from scorers.ranking.model import KINDS, Probabilities
+from scorers.ranking.model import KINDS
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.matching import Matcher
 from scorers.steps import Steps
@@ -45,8 +45,17 @@ class NothingToJudge(Failure):
     """No held-out campaign. The text says why."""
 
 
-def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
-    """Judge the bundle of `settings`, and the latest ranker of each kind, on the history in `folder`.
+def evaluate(
+    folder: Path,
+    settings: Settings,
+    steps: Steps,
+    judged: Path | None = None,
+    rivals: Mapping[str, Path] = {},
+) -> dict[str, Any]:
+    """Judge a bundle and the latest ranker of each kind on the history in `folder`.
+
+    `judged`: the bundle, that of `settings` when left out. `rivals`: other bundles, by the name of their rows; one that
+    was trained on later events than the bundle is left out, as it may have seen what it is judged by.
 
     Returns:
         For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
@@ -59,8 +68,9 @@ def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
     """
     history = History(folder)
     with steps.step("bundle"):
-        made = bundle.load(settings.bundle_path, settings)
-        models = {"model": made.models} | _rankers(settings, made.manifest.trained_until)
+        made = bundle.load(judged or settings.bundle_path, settings)
+        bundles = {"model": made} | _rankers(settings, made.manifest.trained_until, rivals)
+        models = {name: one.models for name, one in bundles.items()}
         encoder = made.encoder()
         known = EmbeddedKeywords(*made.keywords())
     trained_until = made.manifest.trained_until
@@ -79,27 +89,35 @@ def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
         vocabulary = made.manifest.vocabulary
         facts = facts_of(cases.rows, history, matcher, vocabulary, live_items(history.products))
         features = matrix(sums, facts, settings)
-        predictions = {name: model.predict(features) for name, model in models.items()}
+        predictions = {name: models[name].predict(features) for name in models if name not in rivals}
+        for name in rivals:
+            if name in bundles:  # its codes of categories are its own
+                own = facts_of(
+                    cases.rows, history, matcher, bundles[name].manifest.vocabulary, live_items(history.products)
+                )
+                predictions[name] = models[name].predict(matrix(sums, own, settings))
         orders = all_orders(cases, sums, markets, predictions, settings)
     with steps.step("judgement"):
         texts = {canonical: keyword.text for canonical, keyword in cases.keywords.items()}
-        judged, slices = _judged(history, cases, orders, texts, settings)
+        verdicts, slices = _judged(history, cases, orders, texts, settings)
     with steps.step("impressions since training ended"):
         looked = Examination(made.manifest.examination)
         held = held_out_impressions(history, trained_until, matcher, vocabulary, settings)
-        impressions = judge_impressions(held, models, looked, settings) if held else None
-    judged_by = "by_true_value" if judged["by_true_value"]["campaigns"] else "by_purchases"
+        same = {name: model for name, model in models.items() if name not in rivals}
+        impressions = judge_impressions(held, same, looked, settings) if held else None
+    judged_by = "by_true_value" if verdicts["by_true_value"]["campaigns"] else "by_purchases"
     report: dict[str, Any] = {
-        name: {measure: row[measure]["mean"] for measure in HEADLINE} for name, row in judged[judged_by]["rows"].items()
+        name: {measure: row[measure]["mean"] for measure in HEADLINE}
+        for name, row in verdicts[judged_by]["rows"].items()
     }
-    report |= judged
+    report |= verdicts
     report |= {
         "judged_by": judged_by,
         "slices": slices,
         "impressions": impressions,
         "models": {
-            name: {"version": _version(name, made, settings), "milliseconds": milliseconds(model, features)}
-            for name, model in models.items()
+            name: {"version": one.manifest.model_version, "milliseconds": milliseconds(one.models, features)}
+            for name, one in bundles.items()
         },
         "bundle_megabytes": megabytes(made.folder),
         "candidates": len(cases.rows),
@@ -111,21 +129,13 @@ def evaluate(folder: Path, settings: Settings, steps: Steps) -> dict[str, Any]:
     return report
 
 
-def _rankers(settings: Settings, trained_until: int) -> dict[str, Probabilities]:
-    """The latest ranker of each kind that was trained on the same part of the history."""
-    found = {}
-    for kind in KINDS:
-        folder = rankers_folder(settings) / kind
-        if folder.exists():
-            made = bundle.load(folder, settings)
-            if made.manifest.trained_until == trained_until:
-                found[kind] = made.models
-    return found
-
-
-def _version(name: str, made: bundle.Bundle, settings: Settings) -> str:
-    manifest = made.manifest if name == "model" else bundle.read_manifest(rankers_folder(settings) / name)
-    return manifest.model_version
+def _rankers(settings: Settings, trained_until: int, rivals: Mapping[str, Path]) -> dict[str, bundle.Bundle]:
+    """The latest ranker of each kind that was trained on the same part of the history, and the rivals."""
+    kinds = {kind: rankers_folder(settings) / kind for kind in KINDS}
+    found = {name: bundle.load(folder, settings) for name, folder in kinds.items() if folder.exists()}
+    same = {name: one for name, one in found.items() if one.manifest.trained_until == trained_until}
+    others = {name: bundle.load(folder, settings) for name, folder in rivals.items()}
+    return same | {name: one for name, one in others.items() if one.manifest.trained_until <= trained_until}
 
 
 def _judged(

@@ -100,7 +100,7 @@ def write(folder: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Man
     `fill` writes the files into the folder that it is given. Checksums and the model version, which follows from them,
     are entered into the manifest, which is returned.
     """
-    fresh, previous = folder.with_name(f"{folder.name}.new"), folder.with_name(f"{folder.name}.previous")
+    fresh = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     fill(fresh)
@@ -109,11 +109,24 @@ def write(folder: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Man
     content = hashlib.sha256(msgspec.json.encode(identity)).hexdigest()
     manifest = msgspec.structs.replace(manifest, files=files, model_version=f"{manifest.model}-{content[:12]}")
     (fresh / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1))
+    _swap(fresh, folder)
+    return manifest
+
+
+def install(made: Path, folder: Path) -> None:
+    """Put a copy of the bundle in `made` in `folder`'s place; the one before is kept as `<folder>.previous`."""
+    fresh = folder.with_name(f"{folder.name}.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.copytree(made, fresh)
+    _swap(fresh, folder)
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    previous = folder.with_name(f"{folder.name}.previous")
     shutil.rmtree(previous, ignore_errors=True)
     if folder.exists():
         folder.rename(previous)
     fresh.rename(folder)
-    return manifest
 
 
 def load(folder: Path, settings: Settings) -> Bundle:

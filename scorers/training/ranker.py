@@ -17,7 +17,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from infra.clock import Clock, SystemClock
+from infra.clock import Clock
 from infra.settings import Settings
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords, keyword_folder
@@ -94,7 +94,7 @@ def train(
     kind: str = "boosted",
     trials: int = 0,
     out: Path | None = None,
-) -> bundle.Manifest:
+) -> tuple[bundle.Manifest, Trained]:
     """Train a ranker of that kind on the history in `folder` and write the bundle.
 
     With `trials`, so many hyperparameters are tried for each target first. The bundle is written to `out`, or to
@@ -138,9 +138,8 @@ def train(
     )
     with steps.step("bundle"):
         bundle.write(rankers_folder(settings) / kind, manifest, trained.models.model.save)
-        return bundle.write(
-            out or settings.bundle_path, manifest, _contents(trained.models.model, history, encoder, keywords, settings)
-        )
+        contents = _contents(trained.models.model, history, encoder, keywords, settings)
+        return bundle.write(out or settings.bundle_path, manifest, contents), trained
 
 
 def rankers_folder(settings: Settings) -> Path:
@@ -271,13 +270,3 @@ def _plot(trained: Trained, learning: TrainingSet, settings: Settings, folder: P
     for target, rows in held.items():
         names = feature_names(settings.windows)
         plot_summary(trained.models, target, rows.some(_PLOTTED_ROWS).matrix, names, folder / f"shap_{target}.png")
-
-
-def train_command(history: Path, kind: str, trials: int, out: Path | None) -> None:
-    """`keypulse train ranker`."""
-    from infra.stack.state import settings
-
-    manifest = train(history, settings(), SystemClock(), Steps(), Path("reports"), kind, trials, out)
-    for name, value in manifest.metrics.items():
-        print(f"{name:42} {value:12.5f}" if value % 1 else f"{name:42} {value:12.0f}")
-    print(f"{out or settings().bundle_path}: {manifest.model_version}, plots in reports/")

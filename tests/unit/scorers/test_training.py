@@ -25,7 +25,10 @@ from scorers.evaluation.report import write_report
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.ranking import bundle
+from scorers.registry.promotion import promote
+from scorers.registry.store import Registry, Training
 from scorers.steps import silent
+from scorers.training.command import card
 from scorers.training.dataset import join_vectors, label_rows
 from scorers.training.examples import CannotLearn
 from scorers.training.ranker import train
@@ -64,7 +67,8 @@ def settings(market: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def trained(market: Path, settings: Settings) -> bundle.Manifest:
-    return train(market, settings, ManualClock(UNTIL_MS), silent(), market.parent / "reports")
+    manifest, _ = train(market, settings, ManualClock(UNTIL_MS), silent(), market.parent / "reports")
+    return manifest
 
 
 @pytest.fixture(scope="module")
@@ -258,6 +262,24 @@ def test_probabilities_are_those_of_the_reference_position(report: dict[str, Any
         assert ours["log_loss"] < usual["log_loss"]
         assert ours["truth"]["divergence"] < usual["truth"]["divergence"]
         assert ours["truth"]["rank_correlation"] > 0.4
+
+
+@pytest.mark.slow
+def test_a_challenger_is_judged_against_the_champion_and_put_into_use(
+    trained: bundle.Manifest, market: Path, settings: Settings, tmp_path: Path
+) -> None:
+    """Equal to the champion, it passes."""
+    used = settings.model_copy(update={"bundle_path": tmp_path / "bundle", "promote_latency_ms": 1e4})
+    registry = Registry(used, UNTIL_MS)
+    training = Training({}, trained.metrics, [], card(trained), [], settings.bundle_path)
+    registry.crown(registry.record(trained.model_version, training))
+    registry.challenge(registry.record(trained.model_version, training))
+    version, rules = promote(market, used, ManualClock(UNTIL_MS), silent())
+    assert version.number == "2"
+    assert bundle.load(used.bundle_path, used).manifest == trained
+    quality = next(rule for rule in rules if rule.name == "quality")
+    assert "champion" in quality.wanted
+    assert quality.found.startswith("+0.000 (+0.000 to +0.000")
 
 
 @pytest.mark.slow
