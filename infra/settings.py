@@ -109,6 +109,17 @@ class Settings(BaseSettings):
         10_000, ge=100, description="How often rates and calibration are looked at, off the online store"
     )
 
+    # Keywords
+    min_distinct_shoppers: int = Field(
+        10,
+        ge=1,
+        description="A keyword that fewer shoppers typed in 30 days is suggested to nobody: it may hold a name",
+    )
+    keyword_block_list: Path | None = Field(
+        None, description="Text file of words and phrases, one a line, that no keyword may hold"
+    )
+    keyword_max_characters: int = Field(80, ge=10, le=1_000, description="A longer text is no keyword")
+
     # Scoring
     bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
     registry_url: str = Field("", description="MLflow server of runs and models; empty for a file in home")

@@ -1,0 +1,51 @@
+"""`keypulse keywords`: raw keywords to a dictionary, and how each came there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Raw keywords to a dictionary of clusters.")
+
+Dictionary = Annotated[
+    Path | None, typer.Option("--dictionary", help="Folder of the dictionary; models/dictionary of `home` if left out")
+]
+
+
+@app.command("clean")
+def clean(
+    source: Annotated[
+        Path, typer.Argument(help="Table of keywords (CSV or Parquet: keyword; searches, shoppers help), or a history")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder to write; models/dictionary of `home` if left out")] = None,
+    products: Annotated[
+        Path | None, typer.Option(help="Table of products: its brands are never repaired into other words")
+    ] = None,
+    cleared: Annotated[
+        bool, typer.Option("--cleared", help="The keywords are free of names, addresses and the like: my word on it.")
+    ] = False,
+) -> None:
+    """Filter, repair and cluster raw keywords; write the dictionary as Parquet.
+
+    Example: keypulse keywords clean keywords.csv --products products.csv --out dictionary
+    """
+    from scorers.keywords.commands import clean_command
+
+    clean_command(source, out, products, cleared)
+
+
+@app.command("explain")
+def explain(
+    text: Annotated[str, typer.Argument(help="A keyword as typed")],
+    dictionary: Dictionary = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,
+) -> None:
+    """Show each step that leads from a text to its keyword.
+
+    Example: keypulse keywords explain "hedphones wirless"
+    """
+    from scorers.keywords.commands import explain_command
+
+    explain_command(text, dictionary, as_json)

@@ -1,0 +1,77 @@
+"""What the commands of `keypulse keywords` do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from infra.settings import Settings
+from infra.stack import state
+from scorers.keywords.dictionary import build, load
+from scorers.keywords.explain import explain
+from scorers.keywords.filters import Filters, read_block_list
+from scorers.keywords.lexicon import lexicon
+from scorers.keywords.raw import read_names, read_raw_keywords
+from scorers.steps import Steps
+
+
+def dictionary_folder(settings: Settings) -> Path:
+    """Where the last dictionary lies."""
+    return settings.home / "models" / "dictionary"
+
+
+def filters_of(settings: Settings) -> Filters:
+    """The shop's policy.
+
+    Raises:
+        BadBlockList: the block list cannot be read.
+    """
+    blocked = read_block_list(settings.keyword_block_list) if settings.keyword_block_list else ()
+    return Filters(blocked, settings.keyword_max_characters)
+
+
+def clean_command(source: Path, out: Path | None, products: Path | None, cleared: bool) -> None:
+    """Build a dictionary and write it."""
+    settings, steps = state.settings(), Steps()
+    folder = out or dictionary_folder(settings)
+    with steps.step("read"):
+        raw = read_raw_keywords(source)
+        words = lexicon((*raw.names, *(read_names(products) if products else ())))
+    with steps.step("cleaned") as advance:
+        dictionary = build(
+            raw.table, filters_of(settings), words, settings.min_distinct_shoppers, cleared, raw.searches, advance
+        )
+    with steps.step("written"):
+        dictionary.save(folder)
+    told = dictionary.manifest
+    typer.echo(
+        f"{folder}: version {told.version}, {told.texts:,} texts, {told.junk:,} of them junk, in {told.clusters:,} "
+        f"clusters; {told.suggestable:,} may be suggested to everyone"
+    )
+    if told.clusters and not told.suggestable:
+        typer.secho(_why_none(raw.table.get_column("shoppers").is_null().all(), settings), fg="yellow", err=True)
+
+
+def _why_none(uncounted: bool, settings: Settings) -> str:
+    if uncounted:
+        return "nobody counted shoppers: with --cleared you say that the list holds no names, addresses and the like"
+    return f"no keyword was typed by {settings.min_distinct_shoppers} shoppers (setting min_distinct_shoppers)"
+
+
+def explain_command(text: str, folder: Path | None, as_json: bool) -> None:
+    """Show how a text is cleaned."""
+    settings = state.settings()
+    dictionary = load(folder or dictionary_folder(settings))
+    names = dictionary.vocabulary.filter("is_name").get_column("word")
+    explanation = explain(dictionary, text, filters_of(settings), lexicon(names))
+    if as_json:
+        typer.echo(msgspec.json.format(msgspec.json.encode(explanation)).decode())
+        return
+    table = Table("step", "result", "why", title=f"{text!r}, dictionary {dictionary.manifest.version}")
+    for step in explanation.steps:
+        table.add_row(step.name, step.result, step.why)
+    Console().print(table)

@@ -1,0 +1,33 @@
+"""The corpus as evidence: how much each text, word and keyword is typed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from functools import cached_property
+
+from scorers.keywords.reading import Words, key
+
+
+class Evidence:
+    """Texts as words, with what they weigh."""
+
+    def __init__(self, weights: Mapping[Words, float]) -> None:
+        self.weights = weights
+        self.key_of = {typed: key(typed) for typed in weights}
+        self.keys: dict[str, float] = defaultdict(float)
+        for typed, weight in weights.items():
+            self.keys[self.key_of[typed]] += weight
+
+    def weight(self, typed: Words) -> float:
+        """How much the keyword is typed, in whatever form."""
+        return self.keys.get(self.key_of.get(typed) or key(typed), 0.0)
+
+    @cached_property
+    def words(self) -> dict[str, float]:
+        """Weight of each word as typed."""
+        counts: dict[str, float] = defaultdict(float)
+        for typed, weight in self.weights.items():
+            for word in typed:
+                counts[word] += weight
+        return dict(counts)

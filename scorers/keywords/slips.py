@@ -1,0 +1,93 @@
+"""How a word may have become another under hasty fingers, and what may never be taken for a slip."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from rapidfuzz.distance import OSA
+
+from scorers.keywords import vocabulary
+
+SHORTEST = 4
+"""No shorter word is mended, or taken for what was meant."""
+_COST_BY_LENGTH = ((4, 1), (6, 2), (7, 3))
+"""From this length on a word may have a slip of this cost."""
+
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+_ALIKE = ("aeiou", "iy", "ckqsxz", "mn", "dt", "bp", "gj", "fv", "vw", "lr")
+"""Letters written for each other because they sound alike."""
+
+
+def _neighbours() -> frozenset[tuple[str, str]]:
+    pairs = {(row[place], row[place + 1]) for row in _ROWS for place in range(len(row) - 1)}
+    for upper, lower in pairwise(_ROWS):
+        for place, char in enumerate(lower):
+            pairs |= {(char, above) for above in upper[place : place + 2]}
+    pairs |= {(one, other) for alike in _ALIKE for one in alike for other in alike if one != other}
+    return frozenset(pairs | {(other, one) for one, other in pairs})
+
+
+_CONFUSED = _neighbours()
+_ENDINGS = ("", "ed", "er", "ing", "y", "en", "or", "al", "ic", "ist", "ful", "ly", "able", "less", "ish")
+
+
+def most_cost(length: int) -> int:
+    """The greatest cost of a slip in a word of this length; 0 for none."""
+    return max((cost for least, cost in _COST_BY_LENGTH if length >= least), default=0)
+
+
+def slip_cost(typed: str, meant: str) -> int:
+    """How unlikely it is that `meant` was typed as `typed`: 1 a usual slip, to 3; 0 when it can't be one.
+
+    Digits, units, sizes, colours and negations are never a slip of one another, nor are two forms of one word
+    (heated, heater). The words are given in the singular.
+    """
+    limit = most_cost(len(meant))
+    if not limit or abs(len(typed) - len(meant)) > 2 or not (typed.isalpha() and meant.isalpha()):
+        return 0
+    distance = OSA.distance(typed, meant, score_cutoff=2)
+    if distance > 2 or _differ_in_meaning(typed, meant):
+        return 0
+    cost = _cost_of_one(typed, meant) if distance < 2 else 3 + (typed[0] != meant[0])
+    return cost if cost <= limit else 0
+
+
+def _cost_of_one(typed: str, meant: str) -> int:
+    place = next((at for at, (one, other) in enumerate(zip(typed, meant, strict=False)) if one != other), -1)
+    if place < 0:
+        place = min(len(typed), len(meant))
+    at_edge = place == 0
+    if len(typed) == len(meant):
+        swapped = typed[place : place + 2] == meant[place : place + 2][::-1] and len(typed[place:]) > 1
+        usual = swapped or (typed[place], meant[place]) in _CONFUSED
+        at_edge |= not swapped and place == len(typed) - 1
+    elif len(typed) > len(meant):
+        extra, around = typed[place], typed[max(0, place - 1) : place] + typed[place + 1 : place + 2]
+        usual = any(extra == other or (extra, other) in _CONFUSED for other in around)
+    else:
+        usual = True
+    return 1 + (not usual) + at_edge
+
+
+def _differ_in_meaning(typed: str, meant: str) -> bool:
+    if typed in vocabulary.PROTECTED or {typed, meant} & vocabulary.NEGATIONS:
+        return True
+    longer, shorter = (typed, meant) if len(typed) > len(meant) else (meant, typed)
+    if longer.endswith(shorter) and longer[: len(longer) - len(shorter)] in vocabulary.NEGATING:
+        return True
+    return _forms_of_one(typed, meant)
+
+
+def _forms_of_one(one: str, other: str) -> bool:
+    """Whether the two are one stem with different endings: heated and heater, line and lined, bake and bakery."""
+    ends = _ends(other)
+    return any(ends.get(stem, ending) != ending for stem, ending in _ends(one).items())
+
+
+def _ends(word: str) -> dict[str, str]:
+    """Each stem that the word may have to its ending; the longest ending decides."""
+    return {
+        word[: len(word) - len(ending)].rstrip("e"): ending
+        for ending in _ENDINGS
+        if word.endswith(ending) and len(word) - len(ending) >= 3
+    }

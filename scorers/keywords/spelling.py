@@ -1,0 +1,139 @@
+"""Misspelt words, found from the corpus itself: a rare word that others write another way *in the same keyword*.
+
+Frequency alone would repair a rare brand into a common word. So a repair needs evidence: with the other word in its
+place, the keyword is one that others typed. A word is repaired everywhere when enough of its keywords say so.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from itertools import combinations, islice, product
+from math import sqrt
+
+import msgspec
+
+from scorers.keywords.lexicon import Lexicon
+from scorers.keywords.reading import Words, key, singular
+from scorers.keywords.slips import most_cost, slip_cost
+
+FREQUENCY_RATIO = {1: 1.5, 2: 5.0, 3: 5.0}
+"""By cost of the slip: so many times as frequent as a word typed once the word that is meant must be. For a word typed
+n times it is sqrt(n) times that, since what is typed often is seldom a slip,"""
+MOST_RATIO = 10.0
+"""but no more than so many times: some misspellings are common."""
+FAMILIAR_RATIO = 6.0
+"""So many times that again for a word of the language: boost is seldom a slip of boots."""
+MIN_SUPPORT = 0.3
+"""Share of a word's keywords that others typed with the word that is meant."""
+MIN_SUPPORT_FAMILIAR = 2
+"""Keywords that must say so of a word of the language: one is chance (sofa cover, soda cover)."""
+_MOST_CANDIDATES = 4
+_MOST_COMBINATIONS = 32
+_PREFIX = 8
+"""Candidates are found by the beginnings of words with one or two letters left out (SymSpell)."""
+
+Suspects = Mapping[str, list[tuple[str, int]]]
+"""A word to the words that may be meant, each with the cost of the slip; the likeliest first."""
+
+
+class Repair(msgspec.Struct, frozen=True):
+    """A misspelt word and what is meant."""
+
+    typed: str
+    meant: str
+    cost: int
+    supported: int
+    """Keywords with `typed` that others typed with `meant`."""
+    keywords: int
+    """Keywords with `typed`."""
+
+
+class Speller:
+    """Finds the words that may be meant by another, among those frequent enough."""
+
+    def __init__(self, weights: Mapping[str, float], lexicon: Lexicon) -> None:
+        """`weights`: how much each word is typed."""
+        self._lexicon = lexicon
+        self._singulars: dict[str, float] = defaultdict(float)
+        for word, weight in weights.items():
+            self._singulars[singular(word)] += weight
+        self._index: dict[str, list[str]] = defaultdict(list)
+        least = FREQUENCY_RATIO[1]
+        frequent = {word for word in weights if word.isalpha() and self._singulars[singular(word)] >= least}
+        plurals = {one + "s" for word in frequent if not (one := singular(word)).endswith("s")}
+        for word in sorted(frequent | {plural for plural in plurals if singular(plural) in self._singulars}):
+            if most_cost(len(word)):
+                for rest in _shortened(word):
+                    self._index[rest].append(word)
+
+    def suspects(self, words: Iterable[str]) -> dict[str, list[tuple[str, int]]]:
+        """Those of `words` that may be slips."""
+        found = {word: self._meant(word) for word in words}
+        return {word: meant for word, meant in found.items() if meant}
+
+    def _meant(self, typed: str) -> list[tuple[str, int]]:
+        base = singular(typed)
+        if not typed.isalpha() or not most_cost(len(typed) + 1) or not self._lexicon.names.isdisjoint((typed, base)):
+            return []
+        count = max(1, self._singulars.get(base, 0))
+        ratio = min(sqrt(count), MOST_RATIO)
+        if not self._lexicon.familiar.isdisjoint((typed, base)):
+            ratio *= FAMILIAR_RATIO
+        best: dict[str, tuple[int, float, str]] = {}
+        for word in {word for rest in _shortened(typed) for word in self._index.get(rest, ())}:
+            meant = singular(word)
+            weight = self._singulars[meant]
+            if meant == base or weight < count * ratio * FREQUENCY_RATIO[1]:
+                continue
+            cost = slip_cost(typed, word)
+            if cost and weight >= count * ratio * FREQUENCY_RATIO[cost]:
+                best[meant] = min(best.get(meant, (9, 0, "")), (cost, -weight, word))
+        return [(word, cost) for cost, _, word in sorted(best.values())[:_MOST_CANDIDATES]]
+
+
+def judge(texts: Iterable[Words], suspects: Suspects, keys: Collection[str], lexicon: Lexicon) -> list[Repair]:
+    """Of the suspected slips those that enough keywords support."""
+    seen: dict[str, int] = defaultdict(int)
+    support: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
+    for typed in texts:
+        if not (suspected := [word for word in typed if word in suspects]):
+            continue
+        for word in suspected:
+            seen[word] += 1
+        for changes in _supported(typed, suspected, suspects, keys):
+            for word, meant in changes.items():
+                support[word][meant] += 1
+    repairs = []
+    for word in sorted(support):
+        cost = dict(suspects[word])
+        meant = max(support[word], key=lambda one: (support[word][one], -cost[one], one))
+        least = MIN_SUPPORT_FAMILIAR if word in lexicon.familiar else 1
+        if support[word][meant] >= max(least, MIN_SUPPORT * seen[word]):
+            repairs.append(Repair(word, meant, cost[meant], support[word][meant], seen[word]))
+    return repairs
+
+
+def _supported(
+    typed: Words, suspected: list[str], suspects: Suspects, keys: Collection[str]
+) -> Iterator[dict[str, str]]:
+    """The ways of changing suspected words, as few as will do, that give a keyword which others typed."""
+    options = [[(word, word), *((word, meant) for meant, _ in suspects[word])] for word in suspected]
+    ways = [
+        {word: meant for word, meant in way if word != meant} for way in islice(product(*options), _MOST_COMBINATIONS)
+    ]
+    fewest = len(typed) + 1
+    for way in sorted(ways[1:], key=len):
+        if len(way) > fewest:
+            return
+        if key(tuple(way.get(word, word) for word in typed)) in keys:
+            fewest = len(way)
+            yield way
+
+
+def _shortened(word: str) -> Iterable[str]:
+    start = word[:_PREFIX]
+    yield start
+    for gone in range(1, 3 if most_cost(len(word) + 1) > 2 else 2):
+        for kept in combinations(start, len(start) - gone):
+            yield "".join(kept)
