@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable
 
-from scorers.experiments.plan import HOLD_OUT, Plan
+from scorers.experiments.plan import HOLD_OUT, Plan, Unit
+from streams.messages import CampaignState
 
 _SPAN = float(1 << 64)
 
@@ -18,6 +19,11 @@ def position(salt: str, unit: str) -> float:
     """Where a unit lies in [0, 1): uniform over units, independent between salts (SHA-256)."""
     digest = hashlib.sha256(f"{salt}\x00{unit}".encode()).digest()
     return int.from_bytes(digest[:8], "big") / _SPAN
+
+
+def unit_of(campaign: CampaignState, unit: Unit) -> str:
+    """What a campaign is assigned by."""
+    return campaign.seller if unit == "seller" else campaign.category
 
 
 def assign(plan: Plan, unit: str) -> str | None:

@@ -7,6 +7,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from infra.settings import DAY_MS
+from scorers.experiments.assignment import unit_of
 from scorers.experiments.plan import BadPlan, Baseline, Unit
 from scorers.history import History, attributed
 from streams.messages import CampaignState
@@ -61,11 +62,6 @@ def measure(history: History, unit: Unit, window_days: int, attribution_window_m
         sellers_at_start=len({unit_of(one, unit) for one in history.campaigns if (one.ends_at or last + 1) > last}),
         new_sellers_per_week=_new_per_week(history.campaigns, unit, first, last),
     )
-
-
-def unit_of(campaign: CampaignState, unit: Unit) -> str:
-    """What a campaign is assigned by."""
-    return campaign.seller if unit == "seller" else campaign.category
 
 
 def _created(campaigns: list[CampaignState], unit: Unit, begins: int, last: int) -> NDArray[np.float64]:

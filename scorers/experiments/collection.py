@@ -19,7 +19,7 @@ import polars as pl
 from infra.log import get_logger
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topic, Topics
-from scorers.experiments.baseline import unit_of
+from scorers.experiments.assignment import unit_of
 from scorers.experiments.frozen import Started
 from scorers.experiments.outcomes import SCHEMA, Rows, as_frame, campaign_rows, summed
 from scorers.experiments.tables import Tables, empty
