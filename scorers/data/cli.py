@@ -37,6 +37,14 @@ def check(
         raise typer.Exit(1)
 
 
+@app.command("schema", epilog="Example: keypulse data schema")
+def schema() -> None:
+    """Print every table's columns, as Markdown."""
+    from scorers.data.schemas import TABLES, as_markdown
+
+    typer.echo("\n\n".join(as_markdown(table) for table in TABLES.values()))
+
+
 _import = typer.Typer(no_args_is_help=True, help="Public data sets, or an event history, to tables.")
 app.add_typer(_import, name="import")
 

@@ -86,7 +86,7 @@ PRODUCTS = Table(
         Column("title", "text", "as shoppers see it; HTML is taken out", required=True, longest=10_000),
         Column("category", "text", "the category that counts are kept by, usually the leaf", longest=200),
         Column("category_path", "text", "from the root to the leaf, `Home > Lamps > Desk lamps`", longest=1_000),
-        Column("brand", "text", "", longest=200),
+        Column("brand", "text", "as shoppers know it", longest=200),
         Column("price", "number", "in currency units"),
         Column("shipping", "number", "its cost, in currency units; 0 is free"),
         Column("condition", "text", "`new`, `used`, ...", longest=64),
@@ -95,8 +95,8 @@ PRODUCTS = Table(
         Column("items_in_category", "count", "products on offer in its category"),
         Column("clicks_7d", "count", "clicks on it in the last 7 days"),
         Column("purchases_7d", "count", "purchases of it in the last 7 days"),
-        Column("clicks_30d", "count", "the same for 30 days"),
-        Column("purchases_30d", "count", ""),
+        Column("clicks_30d", "count", "clicks on it in the last 30 days"),
+        Column("purchases_30d", "count", "purchases of it in the last 30 days"),
     ),
     key=("product_id",),
 )
@@ -105,9 +105,10 @@ KEYWORDS = Table(
     "keywords",
     "One row a keyword that may be suggested, as shoppers type it.",
     (
-        Column("keyword", "text", "", required=True, longest=200),
+        Column("keyword", "text", "as typed", required=True, longest=200),
         Column("searches", "count", "how often it was searched"),
         Column("shoppers", "count", "distinct shoppers who searched it in the last 30 days"),
+        Column("typed_by", "text", "`shoppers` or `sellers`: what only sellers typed is suggested to no other seller"),
         Column("category", "text", "in which most of its searches were made", longest=200),
     ),
     key=("keyword",),
@@ -131,7 +132,7 @@ CAMPAIGN_HISTORY = Table(
             required=True,
             longest=200,
         ),
-        Column("impressions", "count", "", required=True),
+        Column("impressions", "count", "how often it was shown", required=True),
         Column("clicks", "count", "impressions that were clicked", required=True),
         Column("conversions", "count", "clicks after which the product was bought"),
         Column("purchases", "count", "orders attributed to those clicks", required=True),
@@ -169,8 +170,8 @@ RELEVANCE = Table(
     "relevance",
     "One row for each keyword and product that somebody judged.",
     (
-        Column("keyword", "text", "", required=True, longest=200),
-        Column("product_id", "text", "", required=True, longest=200, refers_to=_PRODUCT),
+        Column("keyword", "text", "what was sought", required=True, longest=200),
+        Column("product_id", "text", "what was judged", required=True, longest=200, refers_to=_PRODUCT),
         Column("relevance", "share", "0 not relevant, 1 just what was sought", required=True),
         Column("label", "text", "the judge's own word"),
     ),
@@ -178,3 +179,22 @@ RELEVANCE = Table(
 )
 
 TABLES = {table.name: table for table in (PRODUCTS, KEYWORDS, CAMPAIGN_HISTORY, SEARCHES, RELEVANCE)}
+
+
+def as_markdown(table: Table) -> str:
+    """The table as `docs/data.md` has it."""
+    lines = [
+        f"### {table.name}",
+        "",
+        table.meaning,
+        "",
+        "| column | holds | meaning |",
+        "|---|---|---|",
+    ]
+    for column in table.columns:
+        name = f"**`{column.name}`**" if column.required else f"`{column.name}`"
+        at_most = f"; at most `{table.at_most[column.name]}`" if column.name in table.at_most else ""
+        refers = f"; in {column.refers_to[0]}" if column.refers_to else ""
+        lines.append(f"| {name} | {IN_WORDS[column.kind]}{at_most}{refers} | {column.meaning} |")
+    keys = ", ".join(f"`{name}`" for name in table.key)
+    return "\n".join([*lines, "", f"No two rows have the same {keys}."])

@@ -1,0 +1,1 @@
+"""Keywords for tables of products, with nothing trained: `keypulse suggest`."""
