@@ -19,6 +19,7 @@ from infra import kafka, metrics
 from infra.clock import Clock
 from infra.failure import Failure
 from infra.log import get_logger
+from infra.reach import until_reachable
 from infra.settings import Settings
 from infra.topics import Topic
 from streams import topic_readers
@@ -138,29 +139,32 @@ class StageService:
     def _assigned(self, member: Consumer, assigned: list[TopicPartition]) -> None:
         # An exception in a callback would be lost in librdkafka: keep it for the loop.
         try:
-            starts = []
+            starts: list[TopicPartition] = []
+            spans: dict[str, dict[int, tuple[int, int]]] = defaultdict(dict)
             for partition in sorted({one.partition for one in assigned}):
                 runner = self._runners.get(partition) or self._start(partition)
-                starts += [
-                    self._start_of(member, one, runner.offsets.get((one.topic, partition), 0))
-                    for one in assigned
-                    if one.partition == partition
-                ]
+                for topic in (one.topic for one in assigned if one.partition == partition):
+                    first, end = self._span(member, topic, partition, runner.offsets.get((topic, partition), 0))
+                    starts.append(TopicPartition(topic, partition, first))
+                    spans[topic][partition] = first, end
             self._check_not_behind(member, starts)
             member.assign(starts)
             member.pause(starts)
             for reader in self._readers:
-                reader.start({one.partition: one.offset for one in starts if one.topic == reader.topic})
+                reader.start(spans[reader.topic])
         except Exception as failure:
             self._failure = failure
         metrics.PARTITIONS_OWNED.labels(self._group).set(len(self._runners))
 
-    def _start_of(self, member: Consumer, one: TopicPartition, offset: int) -> TopicPartition:
-        # The member is asked, as no fetch of its own holds up the answer.
-        oldest, _ = member.get_watermark_offsets(one, _REQUEST_S)
+    def _span(self, member: Consumer, topic: str, partition: int, offset: int) -> tuple[int, int]:
+        """From where on there is something to read, and the end by now."""
+        # The member is asked, as no fetch of its own holds up the answer. Just after a topic was made, its metadata may
+        # name the wrong leader.
+        one = TopicPartition(topic, partition)
+        oldest, end = until_reachable(topic, lambda: member.get_watermark_offsets(one, _REQUEST_S), _REQUEST_S)
         if 0 < offset < oldest:
-            log.error("%s[%d]: records %d to %d expired unread", one.topic, one.partition, offset, oldest - 1)
-        return TopicPartition(one.topic, one.partition, max(offset, oldest))
+            log.error("%s[%d]: records %d to %d expired unread", topic, partition, offset, oldest - 1)
+        return max(offset, oldest), end
 
     def _start(self, partition: int) -> PartitionRunner:
         stage = self._make_stage(partition)

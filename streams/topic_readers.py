@@ -17,6 +17,9 @@ from streams.stage import Record, record_of
 
 log = get_logger(__name__)
 
+_PATIENCE_S = 0.25
+"""How long the topic furthest behind is waited for: as long as a fetch takes on a busy broker."""
+
 
 class _Timed(Struct):
     event_time: int
@@ -32,13 +35,15 @@ class TopicReader:
         self.topic = topic
         self._consumer = consumer
         self._next: dict[int, int] = {}
+        self._ends: dict[int, int] = {}
         self._times: dict[int, int] = {}
 
-    def start(self, offsets: Mapping[int, int]) -> None:
-        """Read these partitions, from these offsets on, and no others. The offsets exist, or are those of the ends."""
-        self._next = dict(offsets)
-        self._times = dict.fromkeys(offsets, 0)
-        self._consumer.assign([TopicPartition(self.topic, *at) for at in offsets.items()])
+    def start(self, spans: Mapping[int, tuple[int, int]]) -> None:
+        """Read these partitions and no others: each from an offset that exists, or is the end; and its end by now."""
+        self._next = {partition: first for partition, (first, _) in spans.items()}
+        self._ends = {partition: end for partition, (_, end) in spans.items()}
+        self._times = dict.fromkeys(spans, 0)
+        self._consumer.assign([TopicPartition(self.topic, *at) for at in self._next.items()])
 
     def read(self, most: int, timeout_s: float) -> list[Record]:
         """At most `most` records; fewer when no more come within `timeout_s`.
@@ -78,14 +83,16 @@ class TopicReader:
 
     def _end(self, partition: int) -> int:
         # As the last fetch told: costs no request. Negative before there was one.
-        return int(self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)[1])
+        _, told = self._consumer.get_watermark_offsets(TopicPartition(self.topic, partition), cached=True)
+        return max(int(told), self._ends[partition])
 
 
 def read(readers: Sequence[TopicReader], most: int, linger_s: float) -> list[Record]:
     """The next batch: at most `most` records, after at most `linger_s` in which it could fill.
 
     A topic that has less than a batch to go is read up to its end. Of the others only the one furthest behind in event
-    time is read, so none gets two batches ahead; should it give nothing (its broker is down), the next one is read.
+    time is read, so none gets two batches ahead; should it give nothing for a while (its broker is down), the next one
+    is read.
     """
     behind: list[tuple[int, TopicReader]] = []
     near: list[TopicReader] = []
@@ -100,9 +107,11 @@ def read(readers: Sequence[TopicReader], most: int, linger_s: float) -> list[Rec
     for reader in near:
         records += reader.read(most - len(records), patience_s)
         patience_s = 0.0
+    patience_s = _PATIENCE_S
     for _, reader in sorted(behind, key=lambda each: each[0]):
-        if taken := reader.read(most - len(records), linger_s):
+        if taken := reader.read(most - len(records), patience_s):
             return records + taken
+        patience_s = linger_s
     return records
 
 
