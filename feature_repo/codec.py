@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.states import Value
+from feature_repo.vectors import KINDS
 from infra.failure import Failure
 
 PROJECT = "keypulse"
@@ -52,6 +53,15 @@ def row_key(kind: str, key: str) -> bytes:
     """Redis key of an entity's hash. The join key is named as its kind."""
     value = key.encode()
     return b"%b%b%b%b" % (_key_prefix(kind), len(value).to_bytes(4, "little"), value, _PROJECT_BYTES)
+
+
+def entity_of(row_key: bytes) -> tuple[str, str] | None:
+    """Kind and key of the entity whose hash it is; None for a key of something else."""
+    for kind in KINDS:
+        prefix = _key_prefix(kind)
+        if row_key.startswith(prefix) and row_key.endswith(_PROJECT_BYTES):
+            return kind, row_key[len(prefix) + 4 : -len(_PROJECT_BYTES)].decode()
+    return None
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -15,6 +15,7 @@ from feature_repo.vectors import sum_names
 from infra.settings import Settings
 
 StateRow = dict[str, Value]
+_SCANNED_AT_ONCE = 10_000
 
 
 class Vectors(NamedTuple):
@@ -70,6 +71,12 @@ class VectorReader:
 
     def read_many(self, keys: Mapping[str, Sequence[str]]) -> dict[str, Vectors]:
         return self.read(keys, {}).vectors
+
+    def entities(self) -> Iterator[tuple[str, str]]:
+        """Kind and key of every entity that the store holds anything of. Walks the whole store."""
+        for name in self._redis.scan_iter(count=_SCANNED_AT_ONCE):
+            if found := codec.entity_of(name):
+                yield found
 
     def read(self, vectors: Mapping[str, Sequence[str]], rows: Mapping[str, Sequence[str]]) -> Readings:
         with self._redis.pipeline(transaction=False) as pipe:

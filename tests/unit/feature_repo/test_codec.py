@@ -27,6 +27,11 @@ def test_row_key_is_feasts(kind: str, key: str) -> None:
 
     proto = EntityKey(join_keys=[kind], entity_values=[ValueProto(string_val=key)])
     assert codec.row_key(kind, key) == feast_helpers._redis_key(codec.PROJECT, proto)
+    assert codec.entity_of(codec.row_key(kind, key)) == (kind, key)
+
+
+def test_a_key_of_something_else_is_no_entitys() -> None:
+    assert codec.entity_of(b"keypulse:fence:3") is None
 
 
 def test_field_name_is_feasts() -> None:
