@@ -78,15 +78,18 @@ def train_ranker(
 @app.command("evaluate", rich_help_panel=PANEL)
 def evaluate(
     history: Annotated[Path, HISTORY],
-    out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/eval.json"),
+    out: Annotated[Path, typer.Option(help="Report to write; .md and .html beside it")] = Path("reports/eval.json"),
+    studies: Annotated[
+        bool, typer.Option("--studies", help="What the decisions of training are worth, too; takes minutes")
+    ] = False,
 ) -> None:
-    """Judge the ranker on held-out campaigns, as of just before each was created.
+    """Judge rankers and baselines on held-out campaigns, as of just before each was created, and on impressions.
 
     Example: keypulse evaluate --history .keypulse/history
     """
     from scorers.evaluation.evaluate import evaluate_command
 
-    evaluate_command(history, out)
+    evaluate_command(history, out, studies)
 
 
 @app.command("promote", rich_help_panel=PANEL)

@@ -20,10 +20,11 @@ from infra.settings import Settings
 from scorers.evaluation.gains import Gains, purchases_gained, successful, true_gains
 from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out
 from scorers.evaluation.impressions import held_out_impressions, judge_impressions
-from scorers.evaluation.judgement import HEADLINE, judge
+from scorers.evaluation.judgement import HEADLINE, judge, table
 from scorers.evaluation.orders import Orders, all_orders
 from scorers.evaluation.slices import by_slice
 from scorers.evaluation.speed import megabytes, milliseconds
+from scorers.evaluation.studies import Studies, recovered
 from scorers.evaluation.targets import targets
 from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords
@@ -51,11 +52,13 @@ def evaluate(
     steps: Steps,
     judged: Path | None = None,
     rivals: Mapping[str, Path] = {},
+    studied: bool = False,
 ) -> dict[str, Any]:
     """Judge a bundle and the latest ranker of each kind on the history in `folder`.
 
     `judged`: the bundle, that of `settings` when left out. `rivals`: other bundles, by the name of their rows; one that
-    was trained on later events than the bundle is left out, as it may have seen what it is judged by.
+    was trained on later events than the bundle is left out, as it may have seen what it is judged by. `studied`: what
+    the decisions of training are worth, too, where the truth is known; takes minutes.
 
     Returns:
         For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
@@ -96,15 +99,24 @@ def evaluate(
                     cases.rows, history, matcher, bundles[name].manifest.vocabulary, live_items(history.products)
                 )
                 predictions[name] = models[name].predict(matrix(sums, own, settings))
-        orders = all_orders(cases, sums, markets, predictions, settings)
-    with steps.step("judgement"):
-        texts = {canonical: keyword.text for canonical, keyword in cases.keywords.items()}
-        verdicts, slices = _judged(history, cases, orders, texts, settings)
     with steps.step("impressions since training ended"):
         looked = Examination(made.manifest.examination)
         held = held_out_impressions(history, trained_until, matcher, vocabulary, settings)
         same = {name: model for name, model in models.items() if name not in rivals}
         impressions = judge_impressions(held, same, looked, settings) if held else None
+    studies: dict[str, Any] = {}
+    if studied and held and held.truth:
+        made_studies = Studies(history, matcher, vocabulary, held, settings, steps)
+        predictions["ceiling"] = made_studies.ceiling().predict(features)
+        studies = made_studies.all()
+    orders = all_orders(cases, sums, markets, predictions, settings)
+    with steps.step("judgement"):
+        texts = {canonical: keyword.text for canonical, keyword in cases.keywords.items()}
+        verdicts, slices = _judged(history, cases, orders, texts, settings)
+    if studies:
+        true = true_gains(history.folder, cases.campaigns, texts)
+        known_orders = [one for one in orders if one.campaign.campaign in true]
+        studies["ceiling"] = recovered(table(known_orders, true)[0])
     judged_by = "by_true_value" if verdicts["by_true_value"]["campaigns"] else "by_purchases"
     report: dict[str, Any] = {
         name: {measure: row[measure]["mean"] for measure in HEADLINE}
@@ -115,6 +127,7 @@ def evaluate(
         "judged_by": judged_by,
         "slices": slices,
         "impressions": impressions,
+        "studies": studies,
         "models": {
             name: {"version": one.manifest.model_version, "milliseconds": milliseconds(one.models, features)}
             for name, one in bundles.items()
@@ -170,12 +183,12 @@ def _markets(cases: HeldOut, history: History, settings: Settings) -> dict[str, 
     return {one.campaign: market(of_market) for one, of_market in zip(cases.campaigns, sums, strict=True)}
 
 
-def evaluate_command(folder: Path, out: Path) -> None:
+def evaluate_command(folder: Path, out: Path, studied: bool) -> None:
     """`keypulse evaluate`."""
     from infra.stack.state import settings
     from scorers.evaluation.report import write_report
 
-    report = evaluate(folder, settings(), Steps())
+    report = evaluate(folder, settings(), Steps(), studied=studied)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1))
     pages = write_report(report, out)

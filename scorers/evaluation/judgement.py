@@ -37,29 +37,30 @@ def judge(orders: Sequence[Orders], gains: Mapping[str, Gains], chosen_only: boo
     judged = [one for one in orders if one.campaign.campaign in gains]
     if not judged:
         return {"campaigns": 0, "rows": {}, "pairs": [], "model_against_others": []}
-    table, lists = _table(judged, gains, chosen_only)
+    values, lists = table(judged, gains, chosen_only)
     rows: dict[str, dict[str, Any]] = {
-        ranker: {measure: estimate(values) for measure, values in measures.items()}
-        for ranker, measures in table.items()
+        ranker: {measure: estimate(of_measure) for measure, of_measure in measures.items()}
+        for ranker, measures in values.items()
     }
     possible = len({canonical for one in judged for canonical in one.canonicals})
     for ranker, tops in lists.items():
         rows[ranker]["coverage_at_10"] = _coverage(tops, possible)
     several = np.array([len(gains[one.campaign.campaign].of_concept) > 1 for one in judged])
-    for ranker, measures in table.items():
+    for ranker, measures in values.items():
         rows[ranker]["mrr_of_one_keyword"] = estimate(measures["mrr"][~several])
         rows[ranker]["ndcg_at_10_of_several"] = estimate(measures["ndcg_at_10"][several])
     return {
         "campaigns": len(judged),
         "rows": rows,
-        "pairs": _neighbours(table),
-        "model_against_others": _against(table, "model"),
+        "pairs": _neighbours(values),
+        "model_against_others": _against(values, "model"),
     }
 
 
-def _table(
-    judged: Sequence[Orders], gains: Mapping[str, Gains], chosen_only: bool
+def table(
+    judged: Sequence[Orders], gains: Mapping[str, Gains], chosen_only: bool = False
 ) -> tuple[Table, dict[str, list[list[str]]]]:
+    """Every measure for each campaign, and each ranker's first ten keywords."""
     columns: dict[str, dict[str, list[float]]] = {}
     lists: dict[str, list[list[str]]] = {}
     for one in judged:
@@ -120,24 +121,25 @@ def compare(better: Floats, worse: Floats) -> dict[str, Any]:
     return found | {"p": float((extreme.sum() + 1) / (_RESAMPLES + 1))}
 
 
-def _neighbours(table: Table) -> list[dict[str, Any]]:
+def _neighbours(values: Table) -> list[dict[str, Any]]:
     """Each ranker against the one next below it by mean."""
     found = []
     for measure in HEADLINE:
-        ranked = sorted(table, key=lambda ranker: -float(table[ranker][measure].mean()))
+        ranked = sorted(values, key=lambda ranker: -float(values[ranker][measure].mean()))
         for better, worse in pairwise(ranked):
-            compared = compare(table[better][measure], table[worse][measure])
+            compared = compare(values[better][measure], values[worse][measure])
             found.append({"measure": measure, "better": better, "worse": worse, **compared})
     return found
 
 
-def _against(table: Table, ranker: str) -> list[dict[str, Any]]:
+def _against(values: Table, ranker: str) -> list[dict[str, Any]]:
     """The ranker against each other one."""
     return [
-        {"measure": measure, "better": ranker, "worse": other} | compare(table[ranker][measure], table[other][measure])
+        {"measure": measure, "better": ranker, "worse": other}
+        | compare(values[ranker][measure], values[other][measure])
         for measure in HEADLINE
-        for other in table
-        if ranker in table and other != ranker
+        for other in values
+        if ranker in values and other != ranker
     ]
 
 

@@ -119,9 +119,9 @@ def join_vectors(frame: pl.DataFrame, settings: Settings, progress: Told | None 
     return Sums(**training_vectors(asked, settings, progress))
 
 
-def hide_pairs(sums: Sums, seed: int = 7) -> Sums:
-    """The same with the pair's own counts hidden on `HIDDEN_SHARE` of the rows, as if nobody had seen the pair yet."""
-    hidden = np.random.default_rng(seed).random(len(sums.pair)) < HIDDEN_SHARE
+def hide_pairs(sums: Sums, share: float = HIDDEN_SHARE, seed: int = 7) -> Sums:
+    """The same with the pair's own counts hidden on a share of the rows, as if nobody had seen the pair yet."""
+    hidden = np.random.default_rng(seed).random(len(sums.pair)) < share
     pair = np.where(hidden[:, np.newaxis], 0.0, sums.pair)
     return Sums(sums.item, sums.keyword, pair, sums.campaign, sums.category)
 

@@ -30,7 +30,7 @@ from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.matching import Matcher
 from scorers.steps import Steps
-from scorers.training.dataset import as_clicked, examples, facts_of, hide_pairs, join_vectors, label_rows
+from scorers.training.dataset import HIDDEN_SHARE, as_clicked, examples, facts_of, hide_pairs, join_vectors, label_rows
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import CannotLearn, Examples, Features
 from scorers.training.learners.learner import Learner, Parameters, learner
@@ -163,9 +163,14 @@ def _contents(
 
 
 def training_set(
-    history: History, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    history: History,
+    matcher: Matcher,
+    vocabulary: Vocabulary,
+    settings: Settings,
+    steps: Steps,
+    hidden: float = HIDDEN_SHARE,
 ) -> TrainingSet:
-    """The label rows of the history's training part, joined with what was readable, some of their pairs hidden.
+    """The label rows of the history's training part, joined with what was readable, a share of their pairs hidden.
 
     Raises:
         NoFeatureLog: no features were archived.
@@ -183,7 +188,8 @@ def training_set(
     with steps.step("how likely places are looked at"):
         looked = examination(as_clicked(history, known_until))
     with steps.step("features as they were readable") as advance:
-        sums = hide_pairs(join_vectors(rows, settings, lambda kind, done, total: advance(done, total)))
+        sums = join_vectors(rows, settings, lambda kind, done, total: advance(done, total))
+        sums = hide_pairs(sums, hidden)
     with steps.step("similarities"):
         facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
     return TrainingSet(rows, matrix(sums, facts, settings), known_until, looked)

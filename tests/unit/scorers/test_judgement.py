@@ -10,6 +10,7 @@ from scorers.evaluation.judgement import MEASURES, compare, estimate, judge
 from scorers.evaluation.measures import diversity, novelty, precision, recall
 from scorers.evaluation.orders import Orders
 from scorers.evaluation.slices import by_slice, tiers_of
+from scorers.evaluation.studies import recovered
 from streams.messages import CampaignState, ProductState
 
 WORDS = ("boots", "rain boots", "lamp", "desk lamp", "tent")
@@ -121,3 +122,13 @@ def test_slices_hold_every_campaign_once() -> None:
     assert set(found["price band"]) == {"low", "middle", "high", "unknown"}
     assert set(found["item known"]) == {"cold", "warm"}
     assert set(found["keyword"]) == {"head", "torso", "tail"}
+
+
+def test_what_is_recovered_of_the_gap_to_the_ceiling() -> None:
+    rng = np.random.default_rng(1)
+    base, model, ceiling = (level + rng.normal(0, 0.02, 60) for level in (0.3, 0.58, 0.65))
+    values = {"popularity": base, "fused": base - 0.1, "model": model, "ceiling": ceiling, "oracle": ceiling + 0.3}
+    found = recovered({name: {"ndcg_at_10": one} for name, one in values.items()})
+    assert found["recovered"]["mean"] == pytest.approx(0.8, abs=0.02)
+    assert found["recovered"]["low"] < found["recovered"]["mean"] < found["recovered"]["high"]
+    assert set(found["rows"]) == {"popularity", "model", "ceiling", "oracle"}
