@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
+from infra.failure import Failure
 from infra.log import get_logger
 from infra.reach import until_reachable
 from infra.settings import Settings, SettingsError
@@ -73,10 +74,22 @@ def admin(settings: Settings, **over: Any) -> AdminClient:
     return _made(AdminClient, _common(settings) | over)
 
 
-def wait_ready(settings: Settings, timeout_s: float = 60.0) -> None:
-    """Return once the broker answers. Raises `Unreachable`."""
+class TopicMissing(Failure):
+    """A topic that a command needs was not created yet."""
+
+
+def wait_ready(settings: Settings, *needed: Topic, timeout_s: float = 60.0) -> None:
+    """Return once the broker answers, if it has the topics that are needed.
+
+    Raises:
+        Unreachable: no answer within `timeout_s`.
+        TopicMissing: a topic is not there.
+    """
     client = admin(settings, **QUIET)
-    until_reachable(f"Kafka at {settings.kafka_servers}", lambda: client.list_topics(timeout=5), timeout_s)
+    broker = f"Kafka at {settings.kafka_servers}"
+    there = until_reachable(broker, lambda: client.list_topics(timeout=5), timeout_s).topics
+    if missing := [topic.name for topic in needed if topic.name not in there]:
+        raise TopicMissing(f"{broker} has no topic {', '.join(missing)}: run `keypulse topics create`")
 
 
 def create_topics(settings: Settings) -> list[str]:

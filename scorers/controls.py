@@ -9,8 +9,9 @@ import msgspec
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from infra.clock import Clock
-from infra.kafka import consumer, producer
+from infra.kafka import consumer, producer, wait_ready
 from infra.log import get_logger
+from infra.reach import Unreachable
 from infra.settings import Settings
 from infra.topics import Topics
 from streams.messages import Control
@@ -91,18 +92,22 @@ def publish_control(settings: Settings, clock: Clock, category: str, paused: boo
     """Write a pause or its end to the control topic; returns once the broker has it.
 
     Raises:
+        Unreachable: the broker does not answer.
+        TopicMissing: there is no control topic.
         KafkaException: the broker did not take it.
     """
+    topic = Topics.of(settings).controls
+    wait_ready(settings, topic)
     failures: list[KafkaException] = []
     control = Control(category=category, paused=paused, by=by, at=clock.now_ms())
     client = producer(settings)
     client.produce(
-        Topics.of(settings).controls.name,
+        topic.name,
         key=category.encode(),
         value=msgspec.json.encode(control),
         on_delivery=lambda error, _: failures.append(KafkaException(error)) if error else None,
     )
     if client.flush(_TIMEOUT_S):
-        raise TimeoutError(f"{settings.kafka_servers} took no control record within {_TIMEOUT_S:.0f} s")
+        raise Unreachable(f"Kafka at {settings.kafka_servers} took no control record within {_TIMEOUT_S:.0f} s")
     if failures:
         raise failures[0]

@@ -60,12 +60,14 @@ def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
 
     Raises:
         SettingsError: `scorer_shards` names no shards.
+        TopicMissing: topics were not created.
         BundleRefused, IndexMissing, Unreachable: see `make_scorer`.
     """
     numbers = shards_of(settings)
+    topics = Topics.of(settings)
+    kafka.wait_ready(settings, topics.signals, topics.suggestions, topics.controls)
     scorer = make_scorer(settings, clock)
-    kafka.wait_ready(settings)
-    controls, topics = ControlReader(settings), Topics.of(settings)
+    controls = ControlReader(settings)
     return ScoringWorker(
         settings,
         scorer,

@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, KafkaError, KafkaExcep
 from rich.console import Console
 from rich.table import Table
 
-from infra.kafka import consumer
+from infra.kafka import consumer, wait_ready
 from infra.settings import Settings
 from infra.topics import Topics
 from streams.messages import Suggestion, SuggestionSet
@@ -29,9 +29,12 @@ def read_sets(settings: Settings, *, from_beginning: bool, follow: bool) -> Iter
     """Records of all partitions, committed ones only; without `follow` those that stand there now.
 
     Raises:
+        Unreachable: no broker.
+        TopicMissing: nor topic.
         KafkaException: the topic cannot be read.
     """
     topic = Topics.of(settings).suggestions
+    wait_ready(settings, topic)
     client = consumer(settings, "tail", **{"enable.partition.eof": True, "isolation.level": "read_committed"})
     start = OFFSET_BEGINNING if from_beginning else OFFSET_END
     client.assign([TopicPartition(topic.name, partition, start) for partition in range(topic.partitions)])

@@ -158,8 +158,14 @@ def _keyword_index(settings: Settings) -> KeywordIndex | None:
 
 
 def run(settings: Settings, stages: Iterable[StageName], instance: str) -> None:
-    """Run a worker until it is told to stop; exits the process, with 1 when something in it failed."""
+    """Run a worker until it is told to stop; exits the process, with 1 when something in it failed.
+
+    Raises:
+        Unreachable: a server does not answer.
+        TopicMissing: topics were not created.
+    """
     metrics.serve(settings.metrics_port)
+    kafka.wait_ready(settings, *Topics.of(settings))
     app = make_app(settings, stages, instance)
     # What is loaded by now lasts: the collector need not look through it again and again.
     gc.freeze()

@@ -128,9 +128,12 @@ def run(
     Raises:
         ForeignArchive: the archive was made from another topic.
         SequenceGap: messages are missing.
+        Unreachable: no broker.
+        TopicMissing: nor topic.
         KafkaException: the topic can't be read.
     """
     topic = Topics.of(settings).features_log
+    kafka.wait_ready(settings, topic)
     archive = FeatureArchive(settings.feature_log_path)
     partitions = [PartitionArchiver(archive, number) for number in range(topic.partitions)]
     consumer = kafka.consumer(settings, GROUP)

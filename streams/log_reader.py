@@ -29,9 +29,14 @@ def from_beginning(_partition: int, low: int, _high: int) -> int:
 
 
 class LogReader:
-    """Reads outside of any group's assignment; a `group` serves to keep offsets under its name."""
+    """Reads outside of any group's assignment; a `group` serves to keep offsets under its name.
+
+    Raises:
+        Unreachable: no broker.
+    """
 
     def __init__(self, settings: Settings, group: str) -> None:
+        kafka.wait_ready(settings)
         # A request waits behind a fetch that waits for news, and at the end of a topic there are none.
         options = {"enable.partition.eof": True, "fetch.wait.max.ms": 10}
         self.consumer: Consumer = kafka.consumer(settings, group, **options)
@@ -85,7 +90,7 @@ class LogReader:
 
 @contextmanager
 def log_reader(settings: Settings, group: str) -> Iterator[LogReader]:
-    """A reader that is closed at the end."""
+    """A reader that is closed at the end. Raises `Unreachable`."""
     reader = LogReader(settings, group)
     try:
         yield reader

@@ -68,6 +68,7 @@ def reset(checkpoints: CheckpointStore, partitions: int, at_least: int = 0) -> N
 
 
 def _forget_groups(settings: Settings, sleep: Callable[[float], None]) -> None:
+    kafka.wait_ready(settings)
     client = kafka.admin(settings)
     for group in GROUPS:
         name = f"{settings.topic_prefix}{group}"

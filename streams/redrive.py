@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from confluent_kafka import KafkaError, KafkaException, Message
+from confluent_kafka import KafkaError, Message
 
 from infra import kafka
+from infra.failure import Failure
 from infra.settings import Settings
 from infra.topics import Topics
 from streams.log_reader import LogReader, Start, log_reader
@@ -53,7 +54,12 @@ def redrive(settings: Settings, codes: Sequence[str] = REDRIVEN_BY_DEFAULT, *, d
     How far a code has been redriven is kept as the committed offsets of a consumer group of its own, so that a second
     call sends only what came after. Offsets are committed once the broker has acknowledged what was sent: a crash in
     between sends some letters twice, which an event's id then tells.
+
+    Raises:
+        Unreachable: no broker.
+        Failure: the broker did not take everything.
     """
+    kafka.wait_ready(settings)
     done = Redriven()
     sender = _Sender(settings)
     topics = Topics.of(settings)
@@ -113,7 +119,7 @@ class _Sender:
         """Wait for every acknowledgement."""
         left = self._producer.flush(_FLUSH_S)
         if left or self._failed:
-            raise KafkaException(
+            raise Failure(
                 f"{left + self._failed} redriven records were not acknowledged; nothing of their code is remembered as "
                 f"sent: run it again"
             )

@@ -12,6 +12,7 @@ from scorers.keywords.embedded import embedded_keywords, keyword_folder
 from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.index import KeywordIndex
+from scorers.retrieval.versions import Versions
 from scorers.steps import Steps
 
 
@@ -20,13 +21,15 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
 
     Raises:
         BadHistory: the folder cannot be used.
+        Unreachable: Milvus does not answer.
         IndexBroken: the new collection failed its check; the old one stays.
     """
+    client = milvus.connect(settings)
     with steps.step("embedding model"):
         encoder = OnnxEncoder(ensure_export(settings))
     with steps.step("keywords embedded") as advance:
         table = embedded_keywords(History(folder), encoder, keyword_folder(settings), advance)
-    index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
+    index = KeywordIndex(client, settings, encoder, clock)
     with steps.step("keywords into Milvus") as advance:
         return index.build(table.keywords, table.vectors, advance)
 
@@ -36,3 +39,10 @@ def build_command(history: Path) -> None:
     from infra.stack.state import settings
 
     print(build(history, settings(), SystemClock(), Steps()))
+
+
+def roll_back_command() -> None:
+    """`keypulse index rollback`."""
+    from infra.stack.state import settings
+
+    print(Versions(milvus.connect(settings()), settings().keyword_collection).roll_back())

@@ -70,10 +70,12 @@ def publish_states(settings: Settings, folder: Path) -> dict[str, int]:
 
     Raises:
         MarketMissing: the folder holds no products or campaigns.
+        Unreachable, TopicMissing: no broker, or no topic.
         NotAcknowledged: the broker did not take all.
         msgspec.ValidationError: a line is no product or campaign.
     """
     topics = Topics.of(settings)
+    kafka.wait_ready(settings, topics.product_state, topics.campaign_state)
     sender = Sender(kafka.producer(settings))
     sent = {}
     for file, topic, key_of in (

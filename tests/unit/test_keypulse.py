@@ -71,16 +71,6 @@ def test_wrong_usage_is_code_2() -> None:
     assert keypulse("--log-level", "loud", "stack", "status").returncode == 2
 
 
-@pytest.mark.slow
-def test_a_server_that_does_not_answer_is_a_line_a_try_and_code_3(tmp_path: Path) -> None:
-    answer = keypulse("stack", "up", KEYPULSE_HOME=str(tmp_path), KEYPULSE_KAFKA_SERVERS="127.0.0.1:1")
-    assert answer.returncode == 3
-    *tries, last = answer.stderr.splitlines()
-    assert tries
-    assert all("kafka at 127.0.0.1:1 (setting kafka_servers) does not answer, next try in" in line for line in tries)
-    assert last.startswith("keypulse: kafka at 127.0.0.1:1 (setting kafka_servers) does not answer: ")
-
-
 def test_no_stack_is_code_1(tmp_path: Path) -> None:
     answer = keypulse("stack", "status", KEYPULSE_HOME=str(tmp_path))
     assert (answer.returncode, answer.stdout) == (1, "No stack here: keypulse stack up starts one.\n")

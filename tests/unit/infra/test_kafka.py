@@ -1,4 +1,4 @@
-"""Options that librdkafka refuses are said to be the setting's."""
+"""What is wrong with Kafka's options or topics is said with its cure."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pytest
 
 from infra import kafka
 from infra.settings import SettingsError, load
+from infra.topics import Topics
 
 
 @pytest.mark.parametrize(
@@ -22,3 +23,10 @@ def test_what_librdkafka_refuses_is_a_wrong_setting(options: dict[str, str], sai
     for make in (kafka.producer, kafka.admin, lambda settings: kafka.consumer(settings, "g")):
         with pytest.raises(SettingsError, match=said):
             make(settings)
+
+
+def test_a_topic_that_was_not_created_is_named_with_the_command_that_does() -> None:
+    settings = load(kafka_options={"test.mock.num.brokers": "1"})
+    kafka.wait_ready(settings)
+    with pytest.raises(kafka.TopicMissing, match=r"has no topic signals: run `keypulse topics create`"):
+        kafka.wait_ready(settings, Topics.of(settings).signals)
