@@ -11,30 +11,29 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.archive import FeatureArchive, ServedVectors
+from feature_repo.archive import FeatureArchive
 from feature_repo.vector_writer import VectorSink
 from infra.failure import Failure
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
 from streams import history
+from streams.backfill_log import BackfillLog
 from streams.deduplication import NEW, TOO_LATE
 from streams.entity_stage import EntityStage
-from streams.events import Event, EventName
+from streams.events import EVENT_TYPES, Event, EventName
 from streams.exactly_once import CheckpointStore, Progress, Write
-from streams.messages import FeatureRows
 from streams.shopper_stage import ShopperStage
-from streams.stage import Outcome, Record, Stage
+from streams.stage import Record, Stage
 
 EVERY_MS = 10 * MINUTE_MS
 EVERY_EVENTS = 20_000
-_ARCHIVE_ROWS = 500_000
 SOURCE = "backfill"
 """Name of the backfill's files in the archive."""
 
@@ -79,9 +78,6 @@ class Backfill:
         self._shoppers = [ShopperStage(partition, settings, self._topics) for partition in partitions]
         self._entities = [EntityStage(partition, settings, self._topics, store) for partition in partitions]
         self._owned: dict[str, _Owned] = {}
-        self._served: list[list[ServedVectors]] = [[] for _ in partitions]
-        self._rows = [0 for _ in partitions]
-        self._archived = [0 for _ in partitions]
         self._deltas: dict[int, list[Record]] = defaultdict(list)
         self._summary = Summary()
 
@@ -93,24 +89,28 @@ class Backfill:
             NotEmpty: there are checkpoints already.
         """
         logs = history.read(folder, self._settings.partitions)
+        arriving = {place: log.events() for place, log in logs.items()}
         total = sum(len(log.frame) for log in logs.values())
         self._take_over()
         self._archive.clear()
         starts = dict.fromkeys(logs, 0)
-        for moment in _moments([log.newest for log in logs.values()]):
-            ends = {place: int(np.searchsorted(log.newest, moment)) for place, log in logs.items()}
-            for partition in range(self._settings.partitions):
-                events = {
-                    name: self._judged(partition, name, list(log.events(starts[name, number], ends[name, number])))
-                    for (name, number), log in logs.items()
-                    if number == partition
-                }
-                self._route(self._shoppers[partition].count(events, []))
-            self._flush(moment)
-            starts = ends
-            self._summary.as_of = moment
-            progress(self._summary.events, total)
-        self._finish()
+        with BackfillLog(self._archive, self._settings.partitions) as log:
+            for moment in _moments([log.newest for log in logs.values()]):
+                ends = {place: int(np.searchsorted(log.newest, moment)) for place, log in logs.items()}
+                for partition in range(self._settings.partitions):
+                    events = {
+                        name: list(islice(arriving[name, partition], ends[name, partition] - starts[name, partition]))
+                        for name in EVENT_TYPES
+                    }
+                    self._count(partition, events)
+                self._flush(log, moment)
+                starts = ends
+                self._summary.as_of = moment
+                progress(self._summary.events, total)
+            self._finish(log)
+        self._summary.log_rows = log.rows
+        # Checkpoints last: a backfill that was cut short is begun anew.
+        self._commit()
         return self._summary
 
     def _take_over(self) -> None:
@@ -127,58 +127,39 @@ class Backfill:
             stage.restore(checkpoint, progress)
             self._owned[owner] = _Owned(stage, checkpoint.epoch, progress)
 
-    def _judged(self, partition: int, name: EventName, events: list[Event]) -> list[Event]:
+    def _count(self, partition: int, events: dict[EventName, list[Event]]) -> None:
         stage = self._shoppers[partition]
-        verdicts = [stage.judge(name, event) for event in events]
-        new = [event for event, verdict in zip(events, verdicts, strict=True) if verdict is NEW]
-        self._summary.events += len(events)
-        self._summary.counted += len(new)
-        self._summary.too_late += sum(verdict is TOO_LATE for verdict in verdicts)
-        return new
-
-    def _route(self, outcome: Outcome) -> None:
-        for message in outcome.outgoing:
+        new: dict[EventName, list[Event]] = {}
+        for name, arrived in events.items():
+            verdicts = [stage.judge(name, event) for event in arrived]
+            new[name] = [event for event, verdict in zip(arrived, verdicts, strict=True) if verdict is NEW]
+            self._summary.events += len(arrived)
+            self._summary.counted += len(new[name])
+            self._summary.too_late += verdicts.count(TOO_LATE)
+        for message in stage.count(new, []).outgoing:
             if message.topic == self._topics.deltas.name:
                 record = Record(message.topic, message.partition, 0, None, message.value, 0)
                 self._deltas[message.partition].append(record)
 
-    def _flush(self, as_of: int) -> None:
+    def _flush(self, log: BackfillLog, as_of: int) -> None:
         for partition, stage in enumerate(self._entities):
-            outcome = stage.process(self._deltas.pop(partition, []), as_of)
-            for message in outcome.outgoing:
-                if message.topic == self._topics.features_log.name and message.value:
-                    self._serve(partition, msgspec.msgpack.decode(message.value, type=FeatureRows))
+            slots, sums = stage.process_past(self._deltas.pop(partition, []), as_of)
+            log.add(partition, stage.entities, slots, sums, as_of, self._next_sequence(partition))
 
-    def _serve(self, partition: int, rows: FeatureRows) -> None:
-        sums: NDArray[np.float64] = np.frombuffer(rows.sums, "<f8").reshape(len(rows.entities), -1)
-        served = ServedVectors(rows.entities, sums, rows.as_of, rows.as_of, rows.envelope.sequence)
-        self._served[partition].append(served)
-        self._rows[partition] += len(rows.entities)
-        if self._rows[partition] > _ARCHIVE_ROWS:
-            self._write_archive(partition)
-
-    def _write_archive(self, partition: int) -> None:
-        served = self._served[partition]
-        if served:
-            first, following = self._archived[partition], self._archived[partition] + len(served)
-            self._summary.log_rows += self._archive.write(partition, first, following, served)
-            self._archived[partition] = following
-            self._rows[partition] = 0
-            served.clear()
-
-    def _finish(self) -> None:
-        for number, stage in enumerate(self._entities):
-            _, epoch, progress = self._owned[f"entity/{number}"]
+    def _finish(self, log: BackfillLog) -> None:
+        for partition, stage in enumerate(self._entities):
             entities, sums, as_of = stage.vectors()
+            log.add(partition, entities, np.arange(len(sums)), sums, as_of, self._next_sequence(partition))
+            self._store.write(partition, self._owned[f"entity/{partition}"].epoch, entities, sums, as_of)
+            self._store.confirm(partition)
             self._summary.entities += len(entities)
-            sequence = progress.next_envelope(f"features.log/{number}").sequence
-            self._served[number].append(ServedVectors(entities, sums, as_of, as_of, sequence))
-            self._write_archive(number)
-            self._store.write(number, epoch, entities, sums, as_of)
-            self._store.confirm(number)
-        # Checkpoints last: a backfill that was cut short is begun anew.
-        for owner, (owned, epoch, progress) in self._owned.items():
-            write = Write(snapshot=owned.snapshot(), sent=progress.sent, seen=progress.seen)
+
+    def _next_sequence(self, partition: int) -> int:
+        return self._owned[f"entity/{partition}"].progress.next_envelope(f"features.log/{partition}").sequence
+
+    def _commit(self) -> None:
+        for owner, (stage, epoch, progress) in self._owned.items():
+            write = Write(snapshot=stage.snapshot(), sent=progress.sent, seen=progress.seen)
             self._checkpoints.commit(owner, epoch, write)
 
 

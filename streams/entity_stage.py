@@ -75,6 +75,7 @@ class EntityStage:
         self._topics = topics
         self._store = store
         self._windows = windows(settings.windows)
+        self._width = len(self._windows) * len(METRICS)
         self._usual = min(1, len(self._windows) - 1)
         """Number of the window that says what is usual: longer than a surge, short enough to follow the day."""
         self._reset()
@@ -103,17 +104,7 @@ class EntityStage:
         Raises:
             SequenceGap: changes are missing.
         """
-        taken: list[bytes] = []
-        news: list[FeatureDeltas] = []
-        for record in records:
-            assert record.value is not None
-            deltas = msgspec.msgpack.decode(record.value, type=FeatureDeltas)
-            if self._progress.take(deltas.envelope):
-                taken.append(record.value)
-                news.append(deltas)
-            else:
-                metrics.MESSAGES_REPEATED.labels(self.name).inc()
-        self._add(news)
+        taken = self._take(records)
         outgoing: list[Outgoing] = []
         flush = now_ms - self._flushed_at >= self._settings.vector_interval_ms
         if flush:
@@ -121,6 +112,30 @@ class EntityStage:
         if not taken and not outgoing:
             return Outcome()
         return Outcome(msgspec.msgpack.encode(_Entry(taken, now_ms if flush else 0)), outgoing)
+
+    @property
+    def entities(self) -> Sequence[str]:
+        """Name of each slot. Only grows."""
+        return self._entities
+
+    def process_past(self, records: Sequence[Record], now_ms: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Add the records' changes; the slots whose vectors are due as of `now_ms`, and those vectors (n x V).
+
+        There is no journal, and nobody is told: whoever starts afterwards reads the vectors, which so count as told.
+
+        Raises:
+            SequenceGap: changes are missing.
+        """
+        self._flushed_at = now_ms
+        # Moved on first, the windows need not take up what has left them by then.
+        self._dirty[self._sums.advance(now_ms)] = True
+        self._take(records)
+        self._searches.clear()
+        due = self._take_due(now_ms)
+        sums = self._sums.sums[due]
+        self._told[due] = sums
+        self._waiting_since[due] = _NOBODY_WAITS
+        return due, sums.reshape(len(due), self._width)
 
     def snapshot(self) -> bytes:
         count = len(self._entities)
@@ -143,7 +158,7 @@ class EntityStage:
     def vectors(self) -> tuple[list[str], NDArray[np.float64], int]:
         """All entities, their sums (n x V), and the moment they are summed for (ms)."""
         count = len(self._entities)
-        return self._entities, self._sums.sums[:count].reshape(count, -1).astype(np.float64), self._sums.as_of
+        return self._entities, self._sums.sums[:count].reshape(count, self._width).astype(np.float64), self._sums.as_of
 
     def before_publish(self, outgoing: Sequence[Outgoing], epoch: int) -> Sequence[int]:
         """Write the vectors of the feature-log messages to the online store."""
@@ -200,6 +215,21 @@ class EntityStage:
             self._kinds[slot] = KINDS.index(split_entity(self._entities[slot])[0])
         self._known = len(self._entities)
 
+    def _take(self, records: Sequence[Record]) -> list[bytes]:
+        """Add up what the records hold; those of them that are new."""
+        taken: list[bytes] = []
+        news: list[FeatureDeltas] = []
+        for record in records:
+            assert record.value is not None
+            deltas = msgspec.msgpack.decode(record.value, type=FeatureDeltas)
+            if self._progress.take(deltas.envelope):
+                taken.append(record.value)
+                news.append(deltas)
+            else:
+                metrics.MESSAGES_REPEATED.labels(self.name).inc()
+        self._add(news)
+        return taken
+
     def _add(self, messages: Sequence[FeatureDeltas]) -> None:
         """Add up all rows of the messages at once."""
         if not messages:
@@ -240,9 +270,7 @@ class EntityStage:
         if self._rewrite == "due":
             self._rewrite = "flushed"
         self._dirty[self._sums.advance(as_of)] = True
-        due = np.flatnonzero(self._dirty & (self._written_at <= as_of - self._settings.entity_interval_ms))
-        self._dirty[due] = False
-        self._written_at[due] = as_of
+        due = self._take_due(as_of)
         now, told = self._sums.sums[due], self._told[due]
         moved = movements(told, now, self._settings.signal_min_count, self._settings.signal_min_relative_change)
         signals = []
@@ -265,6 +293,13 @@ class EntityStage:
         waited = waited[waited != _NOBODY_WAITS]
         self._waiting_since[due] = _NOBODY_WAITS
         return due, signals, waited[:: len(waited) // _SAMPLED_EVENT_TIMES + 1].tolist()
+
+    def _take_due(self, as_of: int) -> NDArray[np.int64]:
+        """Slots whose vectors are due as of now; they count as written."""
+        due = np.flatnonzero(self._dirty & (self._written_at <= as_of - self._settings.entity_interval_ms))
+        self._dirty[due] = False
+        self._written_at[due] = as_of
+        return due
 
     def _surged(self, as_of: int) -> list[Signal]:
         """Keywords that are suddenly searched more. What goes on is told again, so that whoever missed it knows."""

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from infra.failure import Failure
 from infra.murmur2 import partition_of
 from streams.events import EVENT_TYPES, Event, EventName
+
+_DECODED_AT_ONCE = 2_000
 
 
 class BadHistory(Failure):
@@ -30,12 +33,19 @@ class EventLog:
     newest: NDArray[np.int64]
     """Greatest event time of the whole history of this type up to each row, ms: grows, so it can be searched."""
 
-    def events(self, start: int = 0, end: int | None = None) -> Iterator[Event]:
-        """The events of rows [start, end)."""
-        event_type = EVENT_TYPES[self.name]
-        columns = self.frame.columns
-        for row in self.frame[start:end].iter_rows():
-            yield event_type(**dict(zip(columns, row, strict=True)))
+    def events(self, end: int | None = None) -> Iterator[Event]:
+        """The events of rows [0, end), checked as live ones are for types and ranges.
+
+        Raises:
+            BadHistory: a row is no such event.
+        """
+        decoder = msgspec.json.Decoder(EVENT_TYPES[self.name])
+        for rows in self.frame[:end].iter_slices(_DECODED_AT_ONCE):
+            # By way of JSON it takes half as long as building each event in Python, and values are checked.
+            try:
+                yield from decoder.decode_lines(rows.write_ndjson())
+            except msgspec.ValidationError as error:
+                raise BadHistory(f"{_file(self.name)}, in the rows from {rows[0, 'event_id']!r} on: {error}") from None
 
 
 def read(folder: Path, partitions: int) -> dict[tuple[EventName, int], EventLog]:
@@ -72,7 +82,5 @@ def _file(name: EventName) -> str:
 
 @cache
 def _required(name: EventName) -> frozenset[str]:
-    import msgspec
-
     fields: tuple[Any, ...] = msgspec.structs.fields(EVENT_TYPES[name])
     return frozenset(field.name for field in fields if field.required)

@@ -7,6 +7,7 @@ quiet entity decays by time alone. What a window holds as of T is defined by `fe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,10 @@ class _Tiles:
         parts.append((slots, amounts))
         if len(parts) >= _MOST_PARTS_OF_A_TILE:
             self.parts[tile] = [_merged(parts)]
+
+    def take_before(self, oldest: int) -> list[tuple[Slots, Amounts]]:
+        """Remove the tiles before `oldest`; their parts."""
+        return [part for tile in [tile for tile in self.parts if tile < oldest] for part in self.parts.pop(tile)]
 
     def merged(self) -> Iterator[tuple[int, Slots, Amounts]]:
         for tile, parts in self.parts.items():
@@ -68,14 +73,17 @@ class WindowSums:
 
         Amounts may be negative (corrections). A row whose tile has left a window is not in it.
         """
-        times = minutes.astype(np.int64) * MINUTE_MS
+        order = np.argsort(minutes, kind="stable")
+        slots, amounts = slots[order], amounts[order]
+        times = minutes[order].astype(np.int64) * MINUTE_MS
         for number, (window, tiles) in enumerate(zip(self.windows, self._tiles, strict=True)):
             tile_of = times // window.tile_ms
-            oldest = window.oldest_tile(self.as_of)
-            for tile in np.unique(tile_of):
-                if tile >= oldest:
-                    rows = tile_of == tile
-                    self._add_to_tile(number, tiles, int(tile), slots[rows], amounts[rows])
+            first = int(np.searchsorted(tile_of, window.oldest_tile(self.as_of)))
+            self._add_rows(number, slots[first:], amounts[first:])
+            bounds = [first, *(first + 1 + np.flatnonzero(np.diff(tile_of[first:]))).tolist(), len(times)]
+            for start, end in pairwise(bounds):
+                if start < end:
+                    tiles.add(int(tile_of[start]), slots[start:end], amounts[start:end])
 
     def advance(self, as_of: int) -> Slots:
         """Move to `as_of` (ms; earlier than now: stay) and return the slots whose sums changed by it."""
@@ -83,11 +91,10 @@ class WindowSums:
         if as_of > self.as_of:
             self.as_of = as_of
             for number, (window, tiles) in enumerate(zip(self.windows, self._tiles, strict=True)):
-                oldest = window.oldest_tile(as_of)
-                for tile in [tile for tile in tiles.parts if tile < oldest]:
-                    for slots, amounts in tiles.parts.pop(tile):
-                        np.subtract.at(self.sums[:, number], slots, amounts)
-                        changed.append(slots)
+                if parts := tiles.take_before(window.oldest_tile(as_of)):
+                    slots = np.concatenate([slots for slots, _ in parts])
+                    self._add_rows(number, slots, -np.concatenate([amounts for _, amounts in parts]))
+                    changed.append(slots)
         return np.unique(np.concatenate(changed)) if changed else np.zeros(0, np.int32)
 
     def tiles(self) -> Iterator[tuple[int, int, Slots, Amounts]]:
@@ -98,8 +105,10 @@ class WindowSums:
 
     def load_tile(self, window: int, tile: int, slots: Slots, amounts: Amounts) -> None:
         """Take over a tile, as `tiles` gives it."""
-        self._add_to_tile(window, self._tiles[window], tile, slots, amounts)
+        self._add_rows(window, slots, amounts)
+        self._tiles[window].add(tile, slots, amounts)
 
-    def _add_to_tile(self, window: int, tiles: _Tiles, tile: int, slots: Slots, amounts: Amounts) -> None:
-        np.add.at(self.sums[:, window], slots, amounts)
-        tiles.add(tile, slots, amounts)
+    def _add_rows(self, window: int, slots: Slots, amounts: Amounts) -> None:
+        # On one axis `add.at` takes a third of the time that it takes for rows.
+        first = (slots.astype(np.int64) * len(self.windows) + window) * len(METRICS)
+        np.add.at(self.sums.reshape(-1), (first[:, np.newaxis] + np.arange(len(METRICS))).ravel(), amounts.ravel())

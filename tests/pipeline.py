@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -72,6 +72,8 @@ class Pipeline:
         self.checkpoints = MemoryCheckpoints()
         self.store = MemoryStore(settings)
         self.topic_of = {name: topic.name for name, topic in zip(EVENT_TYPES, self.topics.events, strict=True)}
+        self.past: Mapping[tuple[str, int], Sequence[Event]] = {}
+        """What was backfilled of each log (event name, partition) before its topic's first record."""
         self.runners: dict[str, PartitionRunner] = {}
         self.crash = CrashAt(0)
         self.broker.probe = self._probe
@@ -114,7 +116,10 @@ class Pipeline:
     def mismatches(self) -> list[str]:
         """Online vectors that differ from the recount, each at its own as-of time."""
         decoded = {
-            (name, partition): list(self._valid(name, self.broker.logs[self.topic_of[name], partition]))
+            (name, partition): [
+                *self.past.get((name, partition), ()),
+                *self._valid(name, self.broker.logs[self.topic_of[name], partition]),
+            ]
             for name in EVENT_TYPES
             for partition in range(self.settings.partitions)
         }

@@ -69,7 +69,7 @@ def send(
     records: dict[str, int] = dict.fromkeys(EVENT_TYPES, 0)
     value_bytes, done = 0, 0
     for (name, _), log in logs.items():
-        for event in log.events(0, int(np.searchsorted(log.newest, until, "right"))):
+        for event in log.events(int(np.searchsorted(log.newest, until, "right"))):
             value = encode(event)
             sender.send(topic_of[name], event.shopper.encode(), value)
             records[name] += 1
