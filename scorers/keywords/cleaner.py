@@ -29,9 +29,11 @@ class Rules:
 
     def rewrite(self, typed: Words) -> Words:
         """The words with slips repaired and compounds as most people write them."""
-        if not self.repairs.keys().isdisjoint(typed):
-            typed = tuple(self.repairs[word].meant if word in self.repairs else word for word in typed)
-        return compounds.rewrite(typed, self.joins, self.splits)
+        typed = compounds.rewrite(typed, self.joins, self.splits)
+        if self.repairs.keys().isdisjoint(typed):
+            return typed
+        mended = tuple(self.repairs[word].meant if word in self.repairs else word for word in typed)
+        return compounds.rewrite(mended, self.joins, self.splits)
 
     def add(self, repairs: list[Repair], learnt: list[Compound]) -> None:
         """Take up what a round of learning found."""
@@ -45,8 +47,8 @@ class Learnt:
     """What a corpus taught."""
 
     rules: Rules
-    words: dict[str, float]
-    """Weight of each word that is still there after the rules were applied."""
+    words: dict[str, tuple[float, int]]
+    """Of each word that is still there after the rules were applied: its weight, and in how many texts it is."""
     keys: dict[Words, str]
     """Key of each text."""
 
@@ -62,14 +64,15 @@ def learn(texts: Mapping[Words, float], lexicon: Lexicon, progress: Callable[[in
         evidence = Evidence(_weighed(texts, now))
         wanted = {typed: without_intent(typed, evidence.weight) for typed in evidence.weights}
         evidence = Evidence(_weighed(evidence.weights, wanted))
-        speller = Speller(evidence.words, lexicon)
+        speller = Speller(evidence.words, evidence.texts, lexicon)
         repairs = spelling.judge(evidence.weights, speller.suspects(evidence.words), evidence.keys, lexicon)
         rules.add(repairs, compounds.learn(evidence, lexicon))
         now = {typed: rules.rewrite(current) for typed, current in now.items()}
         progress(number + 1, ROUNDS)
     evidence = Evidence(_weighed(texts, now))
     keys = {typed: key(without_intent(typed, evidence.weight)) for typed in evidence.weights}
-    return Learnt(rules, evidence.words, {typed: keys[current] for typed, current in now.items()})
+    words = {word: (weight, evidence.texts[word]) for word, weight in evidence.words.items()}
+    return Learnt(rules, words, {typed: keys[current] for typed, current in now.items()})
 
 
 def weight_of(volume: int) -> float:

@@ -13,7 +13,7 @@ from scorers.keywords.lexicon import Lexicon
 from scorers.keywords.reading import Words, key
 
 FREQUENCY_RATIO = 3
-"""So many times as frequent the two words must be as the one that is split."""
+"""So many times as frequent each of two words must be as the one that they are split from."""
 MIN_SUPPORT = 0.3
 """Share of the keywords with the rarer spelling that others typed in the other."""
 SHORTEST = 4
@@ -85,7 +85,7 @@ def _judge_splits(
                 continue
             seen[word] += 1
             for pair in splits[word]:
-                if bigrams[pair] >= FREQUENCY_RATIO * evidence.words[word]:
+                if bigrams[pair] >= evidence.words[word]:
                     parts = tuple(part for one in typed for part in (pair if one == word else (one,)))
                     support[pair] += key(parts) in evidence.keys
     for word, pairs in splits.items():
@@ -106,9 +106,11 @@ def _splits(word: str, count: float, words: Mapping[str, float]) -> list[tuple[s
 
 
 def _may_join(pair: tuple[str, str]) -> bool:
-    """A number is never glued to another, nor a word to a unit."""
+    """A number is never glued to another, nor a word to a unit or a stop word."""
     left, right = pair
     if left.isdigit() or right in vocabulary.UNITS or len(left) + len(right) < SHORTEST:
+        return False
+    if left in vocabulary.STOP_WORDS or right in vocabulary.STOP_WORDS:
         return False
     return left.isalpha() and (right.isalpha() or len(left) <= 2)
 

@@ -39,7 +39,7 @@ CLUSTERS = {
     "members": pl.Int64,
 }
 """Columns of the clusters, ordered by key."""
-VOCABULARY = {"word": pl.String, "weight": pl.Float64}
+VOCABULARY = {"word": pl.String, "weight": pl.Float64, "texts": pl.Int64, "is_name": pl.Boolean}
 
 Row = TypeVar("Row", Repair, Compound)
 Progress = Callable[[int, int], None]
@@ -72,7 +72,7 @@ class Dictionary:
     clusters: pl.DataFrame
     rules: Rules
     vocabulary: pl.DataFrame
-    """word, weight, is_name."""
+    """Columns `VOCABULARY`."""
 
     @cached_property
     def ids(self) -> dict[str, str]:
@@ -175,10 +175,9 @@ def build(
     return Dictionary(manifest, entries, groups, learnt.rules, _vocabulary(learnt.words, lexicon))
 
 
-def _vocabulary(weights: dict[str, float], lexicon: Lexicon) -> pl.DataFrame:
-    known = sorted(weights.keys() | lexicon.names)
-    rows = {"word": known, "weight": [weights.get(word, 0.0) for word in known]}
-    return pl.DataFrame(rows, schema=VOCABULARY).with_columns(is_name=pl.col("word").is_in(lexicon.names))
+def _vocabulary(learnt: dict[str, tuple[float, int]], lexicon: Lexicon) -> pl.DataFrame:
+    rows = [(word, *learnt.get(word, (0.0, 0)), word in lexicon.names) for word in learnt.keys() | lexicon.names]
+    return pl.DataFrame(sorted(rows), schema=VOCABULARY, orient="row")
 
 
 def _junk(folded: Sequence[str], typed: Sequence[Words], filters: Filters, lexicon: Lexicon) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from functools import cached_property
 
@@ -31,3 +31,8 @@ class Evidence:
             for word in typed:
                 counts[word] += weight
         return dict(counts)
+
+    @cached_property
+    def texts(self) -> dict[str, int]:
+        """In how many texts each word is."""
+        return Counter(word for typed in self.weights for word in set(typed))

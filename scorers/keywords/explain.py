@@ -66,8 +66,9 @@ def explain(dictionary: Dictionary, text: str, filters: Filters, lexicon: Lexico
 def _with_new(dictionary: Dictionary, typed: Words, lexicon: Lexicon) -> Rules:
     """The rules, and repairs of words that the dictionary has never seen."""
     weights = dict(dictionary.vocabulary.select("word", "weight").iter_rows())
+    texts = dict(dictionary.vocabulary.select("word", "texts").iter_rows())
     unseen = [word for word in typed if word not in weights and word not in dictionary.rules.repairs]
-    suspects = Speller(weights, lexicon).suspects(unseen)
+    suspects = Speller(weights, texts, lexicon).suspects(unseen)
     wanted = without_intent(dictionary.rules.rewrite(typed), _weight(dictionary, None))
     keys = set(dictionary.clusters.get_column("key"))
     rules = Rules(dict(dictionary.rules.repairs), dictionary.rules.joins, dictionary.rules.splits)

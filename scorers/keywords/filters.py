@@ -52,7 +52,7 @@ class Filters:
                 return "identifier"
         if len(folded) > self.most_characters or len(typed) > MOST_WORDS:
             return "too long"
-        if len(typed) >= MOST_REPEATS and _repeats(typed):
+        if len(set(typed)) <= len(typed) + 1 - MOST_REPEATS and _repeats(typed):
             return "repeated words"
         if folded in vocabulary.NAVIGATION or is_intent(typed):
             return "no product"
@@ -80,7 +80,8 @@ def phrases(texts: Iterable[str]) -> tuple[Words, ...]:
 
 
 def _repeats(typed: Words) -> bool:
-    return len(set(typed)) < len(typed) and max(Counter(typed).values()) >= MOST_REPEATS
+    counts = Counter(word for word in typed if word not in vocabulary.STOP_WORDS)
+    return max(counts.values(), default=0) >= MOST_REPEATS
 
 
 def _blocks(phrases: Iterable[Words], typed: Words) -> bool:

@@ -28,13 +28,16 @@ def without_intent(typed: Words, weight: Callable[[Words], float]) -> Words:
     whole, and never where it is known to (top hat) or where it tells two keywords apart (calendar 2024, calendar 2025).
     A keyword of nothing but intent stays as it is.
     """
-    left = typed
+    sure = left = typed
+    doubted = False
     while len(left) > 1:
         shorter, doubtful = _shorter(left)
-        if not shorter or (doubtful and (weight(shorter) < weight(left) or _other_year(left, weight))):
+        if not shorter or (doubtful and _other_year(left, weight)):
             break
-        left = shorter
-    return left
+        left, doubted = shorter, doubted or doubtful
+        if not doubted or weight(left) >= weight(typed):
+            sure = left
+    return sure
 
 
 def _shorter(typed: Words) -> tuple[Words, bool]:

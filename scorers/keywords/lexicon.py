@@ -12,7 +12,7 @@ import msgspec
 from infra.failure import Failure
 from scorers.keywords.reading import fold, words
 
-_SHORTEST = 4
+_SHORTEST = 3
 
 
 class LexiconMissing(Failure):
@@ -27,6 +27,10 @@ class Lexicon:
     """Brands and the like: never taken for a slip."""
     familiar: frozenset[str] = frozenset()
     """Words of the language: taken for a slip only where nearly everybody types another word."""
+
+    def knows(self, *forms: str) -> bool:
+        """Whether any of a word's forms is a name or a word of the language."""
+        return not (self.names.isdisjoint(forms) and self.familiar.isdisjoint(forms))
 
 
 def lexicon(names: Iterable[str] = ()) -> Lexicon:

@@ -75,11 +75,11 @@ def key(typed: Words) -> str:
     if not plain or not _NUMBERS.isdisjoint(typed):
         found = _join_units(typed)
     if not vocabulary.STOP_WORDS.isdisjoint(found):
-        bound = _bind(found)
-        found = [word for word in bound if word not in vocabulary.STOP_WORDS] or bound
+        found = _bind(found)
     if not plain and sum(map(_is_number, found)) > 1:
         found = _bind_numbers(found)
-    return " ".join(sorted({singular(word) for word in found}))
+    named = {singular(word) for word in found}
+    return " ".join(sorted(named - vocabulary.STOP_WORDS or named))
 
 
 @lru_cache(maxsize=1_000_000)
@@ -125,7 +125,7 @@ def _join_units(typed: Sequence[str]) -> list[str]:
         typed = [typed[-1], *typed[:-1]]
     found: list[str] = []
     for word in typed:
-        if found and (unit := vocabulary.UNITS.get(word)):
+        if found and (unit := vocabulary.UNITS.get(word) or vocabulary.UNITS.get(singular(word))):
             number = vocabulary.NUMBER_WORDS.get(found[-1], found[-1])
             if _is_number(number):
                 found[-1] = number + unit

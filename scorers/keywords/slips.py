@@ -11,7 +11,9 @@ from scorers.keywords import vocabulary
 SHORTEST = 4
 """No shorter word is mended, or taken for what was meant."""
 _COST_BY_LENGTH = ((4, 1), (6, 2), (7, 3))
-"""From this length on a word may have a slip of this cost."""
+"""From this length on a word may have a slip of this cost;"""
+_COST_BY_LENGTH_OF_KNOWN = ((4, 2), (6, 3))
+"""the same where the word that is meant is known to be one: another is then hardly a word of its own."""
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
 _ALIKE = ("aeiou", "iy", "ckqsxz", "mn", "dt", "bp", "gj", "fv", "vw", "lr")
@@ -28,33 +30,47 @@ def _neighbours() -> frozenset[tuple[str, str]]:
 
 
 _CONFUSED = _neighbours()
-_ENDINGS = ("", "ed", "er", "ing", "y", "en", "or", "al", "ic", "ist", "ful", "ly", "able", "less", "ish")
+_ENDINGS = {
+    ending: meaning
+    for meaning, endings in {
+        "": ("",),
+        "done": ("ed", "en"),
+        "doing": ("ing",),
+        "doer": ("er", "or", "ar"),
+        "like": ("y", "al", "ic", "ish", "ful", "ly"),
+        "can": ("able", "ible"),
+        "lacks": ("less",),
+        "person": ("ist",),
+    }.items()
+    for ending in endings
+}
+"""Endings, to what they make of a word."""
 
 
-def most_cost(length: int) -> int:
+def most_cost(length: int, known: bool = True) -> int:
     """The greatest cost of a slip in a word of this length; 0 for none."""
-    return max((cost for least, cost in _COST_BY_LENGTH if length >= least), default=0)
+    table = _COST_BY_LENGTH_OF_KNOWN if known else _COST_BY_LENGTH
+    return max((cost for least, cost in table if length >= least), default=0)
 
 
-def slip_cost(typed: str, meant: str) -> int:
+def slip_cost(typed: str, meant: str, known: bool = False) -> int:
     """How unlikely it is that `meant` was typed as `typed`: 1 a usual slip, to 3; 0 when it can't be one.
 
-    Digits, units, sizes, colours and negations are never a slip of one another, nor are two forms of one word
-    (heated, heater). The words are given in the singular.
+    Words with digits never are a slip. `known`: `meant` is known to be a word.
     """
-    limit = most_cost(len(meant))
+    limit = most_cost(len(meant), known)
     if not limit or abs(len(typed) - len(meant)) > 2 or not (typed.isalpha() and meant.isalpha()):
         return 0
     distance = OSA.distance(typed, meant, score_cutoff=2)
-    if distance > 2 or _differ_in_meaning(typed, meant):
+    if distance > 2:
         return 0
     cost = _cost_of_one(typed, meant) if distance < 2 else 3 + (typed[0] != meant[0])
     return cost if cost <= limit else 0
 
 
 def _cost_of_one(typed: str, meant: str) -> int:
-    place = next((at for at, (one, other) in enumerate(zip(typed, meant, strict=False)) if one != other), -1)
-    if place < 0:
+    place = next((at for at, (one, other) in enumerate(zip(typed, meant, strict=False)) if one != other), None)
+    if place is None:
         place = min(len(typed), len(meant))
     at_edge = place == 0
     if len(typed) == len(meant):
@@ -63,31 +79,30 @@ def _cost_of_one(typed: str, meant: str) -> int:
         at_edge |= not swapped and place == len(typed) - 1
     elif len(typed) > len(meant):
         extra, around = typed[place], typed[max(0, place - 1) : place] + typed[place + 1 : place + 2]
-        usual = any(extra == other or (extra, other) in _CONFUSED for other in around)
+        usual = not at_edge and any(extra == other or (extra, other) in _CONFUSED for other in around)
+        at_edge = False
     else:
         usual = True
     return 1 + (not usual) + at_edge
 
 
-def _differ_in_meaning(typed: str, meant: str) -> bool:
-    if typed in vocabulary.PROTECTED or {typed, meant} & vocabulary.NEGATIONS:
+def differ_in_meaning(typed: str, meant: str, strange: bool) -> bool:
+    """Whether two words in the singular mean different things, however alike they look: sizes, colours, negations
+    (lined, unlined), forms of one word (heated, heater). `strange`: `typed` is not known to be a word."""
+    if typed in vocabulary.PROTECTED or (meant in vocabulary.NEGATIONS and not strange):
         return True
     longer, shorter = (typed, meant) if len(typed) > len(meant) else (meant, typed)
     if longer.endswith(shorter) and longer[: len(longer) - len(shorter)] in vocabulary.NEGATING:
         return True
-    return _forms_of_one(typed, meant)
-
-
-def _forms_of_one(one: str, other: str) -> bool:
-    """Whether the two are one stem with different endings: heated and heater, line and lined, bake and bakery."""
-    ends = _ends(other)
-    return any(ends.get(stem, ending) != ending for stem, ending in _ends(one).items())
+    ends = _ends(meant)
+    forms = ((stem, meaning) for stem, meaning in _ends(typed).items() if not strange or len(typed) > len(stem) + 1)
+    return any(ends.get(stem, meaning) != meaning for stem, meaning in forms)
 
 
 def _ends(word: str) -> dict[str, str]:
-    """Each stem that the word may have to its ending; the longest ending decides."""
+    """Each stem that the word may have, to what its ending makes of it; the longest ending decides."""
     return {
-        word[: len(word) - len(ending)].rstrip("e"): ending
-        for ending in _ENDINGS
+        word[: len(word) - len(ending)].rstrip("e"): meaning
+        for ending, meaning in _ENDINGS.items()
         if word.endswith(ending) and len(word) - len(ending) >= 3
     }

@@ -15,13 +15,16 @@ import msgspec
 
 from scorers.keywords.lexicon import Lexicon
 from scorers.keywords.reading import Words, key, singular
-from scorers.keywords.slips import most_cost, slip_cost
+from scorers.keywords.slips import SHORTEST, differ_in_meaning, most_cost, slip_cost
 
 FREQUENCY_RATIO = {1: 1.5, 2: 5.0, 3: 5.0}
-"""By cost of the slip: so many times as frequent as a word typed once the word that is meant must be. For a word typed
-n times it is sqrt(n) times that, since what is typed often is seldom a slip,"""
+"""By cost of the slip: so many times as frequent the word that is meant must be, if it is a known one and the other is
+not."""
 MOST_RATIO = 10.0
-"""but no more than so many times: some misspellings are common."""
+"""Else sqrt(n) times that for a word typed n times, since what is typed often is seldom a slip; but no more than so
+many times, since some misspellings are common."""
+ESTABLISHED_RATIO = 100.0
+"""A word so many times as frequent is taken for a known one."""
 FAMILIAR_RATIO = 6.0
 """So many times that again for a word of the language: boost is seldom a slip of boots."""
 MIN_SUPPORT = 0.3
@@ -52,17 +55,15 @@ class Repair(msgspec.Struct, frozen=True):
 class Speller:
     """Finds the words that may be meant by another, among those frequent enough."""
 
-    def __init__(self, weights: Mapping[str, float], lexicon: Lexicon) -> None:
-        """`weights`: how much each word is typed."""
+    def __init__(self, weights: Mapping[str, float], texts: Mapping[str, int], lexicon: Lexicon) -> None:
+        """`weights`: how much each word is typed; `texts`: in how many texts."""
         self._lexicon = lexicon
-        self._singulars: dict[str, float] = defaultdict(float)
-        for word, weight in weights.items():
-            self._singulars[singular(word)] += weight
+        self._counts = (_by_singular(weights), _by_singular(texts))
         self._index: dict[str, list[str]] = defaultdict(list)
-        least = FREQUENCY_RATIO[1]
-        frequent = {word for word in weights if word.isalpha() and self._singulars[singular(word)] >= least}
+        weight = self._counts[0]
+        frequent = {word for word in weights if word.isalpha() and weight[singular(word)] >= FREQUENCY_RATIO[1]}
         plurals = {one + "s" for word in frequent if not (one := singular(word)).endswith("s")}
-        for word in sorted(frequent | {plural for plural in plurals if singular(plural) in self._singulars}):
+        for word in sorted(frequent | {plural for plural in plurals if singular(plural) in weight}):
             if most_cost(len(word)):
                 for rest in _shortened(word):
                     self._index[rest].append(word)
@@ -74,22 +75,36 @@ class Speller:
 
     def _meant(self, typed: str) -> list[tuple[str, int]]:
         base = singular(typed)
-        if not typed.isalpha() or not most_cost(len(typed) + 1) or not self._lexicon.names.isdisjoint((typed, base)):
+        strange = self._lexicon.familiar.isdisjoint((typed, base))
+        if not typed.isalpha() or len(typed) < SHORTEST - strange or not self._lexicon.names.isdisjoint((typed, base)):
             return []
-        count = max(1, self._singulars.get(base, 0))
-        ratio = min(sqrt(count), MOST_RATIO)
-        if not self._lexicon.familiar.isdisjoint((typed, base)):
-            ratio *= FAMILIAR_RATIO
         best: dict[str, tuple[int, float, str]] = {}
         for word in {word for rest in _shortened(typed) for word in self._index.get(rest, ())}:
             meant = singular(word)
-            weight = self._singulars[meant]
-            if meant == base or weight < count * ratio * FREQUENCY_RATIO[1]:
+            if meant == base or not self._outnumbers(meant, base, FREQUENCY_RATIO[1]):
                 continue
-            cost = slip_cost(typed, word)
-            if cost and weight >= count * ratio * FREQUENCY_RATIO[cost]:
-                best[meant] = min(best.get(meant, (9, 0, "")), (cost, -weight, word))
+            if differ_in_meaning(base, meant, strange):
+                continue
+            known = strange and (self._lexicon.knows(word, meant) or self._outnumbers(meant, base, ESTABLISHED_RATIO))
+            cost = slip_cost(typed, word, known)
+            if cost and self._outnumbers(meant, base, FREQUENCY_RATIO[cost], 1.0 if strange else FAMILIAR_RATIO, known):
+                best[meant] = min(best.get(meant, (9, 0, "")), (cost, -self._counts[0][meant], word))
         return [(word, cost) for cost, _, word in sorted(best.values())[:_MOST_CANDIDATES]]
+
+    def _outnumbers(self, meant: str, typed: str, ratio: float, factor: float = 1.0, known: bool = True) -> bool:
+        """Whether a word is so much more frequent, by weight or by texts; both in the singular."""
+        for counts in self._counts:
+            count = max(1.0, counts.get(typed, 0))
+            if counts[meant] >= count * ratio * (1.0 if known else factor * min(sqrt(count), MOST_RATIO)):
+                return True
+        return False
+
+
+def _by_singular(counts: Mapping[str, float]) -> dict[str, float]:
+    total: dict[str, float] = defaultdict(float)
+    for word, count in counts.items():
+        total[singular(word)] += count
+    return dict(total)
 
 
 def judge(texts: Iterable[Words], suspects: Suspects, keys: Collection[str], lexicon: Lexicon) -> list[Repair]:

@@ -155,11 +155,12 @@ SAME = {
 
 OPENERS = (
     "where can i buy, where to buy, i want to buy, i want, i need, i am looking for, looking for, show me, shop for, "
-    "buy, best, shop, find, top, purchase, order, get, price of"
+    "best price for, best price on, cheapest price for, price of, any, buy, best, shop, find, top, purchase, order, get"
 )
 CLOSERS = (
-    "online, on line, deals, deal, near me, free shipping, free delivery, for sale, on sale, best price, low price, "
-    "lowest price, price, prices, in stock, please, store, shop, amazon, ebay, walmart"
+    "online, on line, deals, deal, near me, free shipping, free delivery, with free shipping, with free delivery, "
+    "for sale, on sale, best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, "
+    "in stock, please, store, shop, amazon, ebay, walmart"
 )
 """What people put before and after what they want; it says that they want to buy, not what."""
 
