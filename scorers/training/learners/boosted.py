@@ -14,14 +14,12 @@ from scorers.ranking.boosted import Boosted
 from scorers.ranking.model import PairModel
 from scorers.training.examples import Examples, Features, check
 from scorers.training.learners.learner import Parameters, Watch
-from scorers.training.measures import Curve, Fit, Round, measure
+from scorers.training.measures import WATCHED, Curve, Fit, Round, measure
 
 _THREADS = max((os.cpu_count() or 1) - 1, 1)
 """One core stays free: with none to spare the threads wait for each other, ten times as long on a busy machine."""
 _MOST_ROUNDS = 400
 _PATIENCE = 30
-_WATCHED = 10_000
-"""Training rows that are measured after each round."""
 _FIXED: dict[str, Any] = {
     "tree_method": "hist",
     "max_cat_to_onehot": 4,
@@ -52,7 +50,7 @@ class BoostedLearner:
     ) -> tuple[xgboost.Booster, Curve]:
         """See `Learner`."""
         check(target, training, validation)
-        watched = training.some(_WATCHED)
+        watched = training.some(WATCHED)
         train, judge, sample = (self._rows(examples) for examples in (training, validation, watched))
         teller = _Teller(target, watched, validation, watch)
         start = np.average(training.labels, weights=training.weights * training.examined)
@@ -118,7 +116,7 @@ class _Teller(xgboost.callback.TrainingCallback):  # type: ignore[misc]
 
     def metric(self, margins: NDArray[np.float32], _: xgboost.DMatrix) -> tuple[str, float]:
         """XGBoost asks for each of its sets in turn."""
-        self._fits.append(measure(self._examples[len(self._fits)], margins))
+        self._fits.append(measure(self._examples[len(self._fits)], margins, WATCHED))
         return "loss", self._fits[-1].log_loss
 
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:

@@ -13,9 +13,7 @@ from scorers.ranking.preparation import prepare
 from scorers.training.examples import Examples, Features, Floats, check
 from scorers.training.learners.learner import Parameters, Watch
 from scorers.training.learners.logistic import MOST_STEPS, logistic
-from scorers.training.measures import Curve, Round, measure
-
-_WATCHED = 10_000
+from scorers.training.measures import WATCHED, Curve, Round, measure
 
 
 class LinearLearner:
@@ -33,12 +31,12 @@ class LinearLearner:
         check(target, training, validation)
         preparation = prepare(training.matrix, self._features.names, self._features.types)
         columns = design(preparation, training.matrix)
-        watched = training.some(_WATCHED)
+        watched = training.some(WATCHED)
         judged = [(examples, design(preparation, examples.matrix)) for examples in (watched, validation)]
         curve = Curve()
 
         def tell(found: Floats) -> None:
-            seen, unseen = (measure(examples, rows @ found[:-1] + found[-1]) for examples, rows in judged)
+            seen, unseen = (measure(examples, rows @ found[:-1] + found[-1], WATCHED) for examples, rows in judged)
             curve.rounds.append(Round(target, len(curve.rounds) + 1, MOST_STEPS, seen, unseen))
             watch(curve.rounds[-1])
 

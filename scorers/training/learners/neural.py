@@ -17,12 +17,11 @@ from scorers.ranking.neural import Network, Neural
 from scorers.ranking.preparation import Preparation, prepare
 from scorers.training.examples import Examples, Features, check
 from scorers.training.learners.learner import Parameters, Watch
-from scorers.training.measures import Curve, Round, measure
+from scorers.training.measures import WATCHED, Curve, Round, measure
 
 _BATCH = 2_048
 _MOST_EPOCHS = 40
 _PATIENCE = 4
-_WATCHED = 10_000
 _SEED = 7
 _WIDEST_EMBEDDING = 8
 
@@ -73,7 +72,7 @@ class NeuralLearner:
         outcomes = torch.from_numpy(training.labels.astype(np.float32))
         weights = torch.from_numpy(training.weights / training.weights.mean())
         examined = torch.from_numpy(training.examined.astype(np.float32))
-        watched = training.some(_WATCHED)
+        watched = training.some(WATCHED)
         judged = [(examples, _tensors(preparation, examples)) for examples in (watched, validation)]
         curve, best = Curve(), network.state_dict()
         for epoch in range(1, _MOST_EPOCHS + 1):
@@ -83,7 +82,7 @@ class NeuralLearner:
                 odds = network(*(column[batch] for column in rows))
                 _loss(odds, outcomes[batch], weights[batch], examined[batch]).backward()
                 optimiser.step()
-            seen, unseen = (measure(examples, _log_odds(network, tensors)) for examples, tensors in judged)
+            seen, unseen = (measure(examples, _log_odds(network, tensors), WATCHED) for examples, tensors in judged)
             curve.rounds.append(Round(target, epoch, _MOST_EPOCHS, seen, unseen))
             watch(curve.rounds[-1])
             if curve.best.number == epoch:
