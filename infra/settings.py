@@ -1,11 +1,13 @@
 """Every setting, typed, with its default and its reason.
 
 A setting is read from the environment (`KEYPULSE_PARTITIONS=8`) or from `keypulse.env` in the working folder. A wrong
-value stops the start with the setting's name, what was given and what is allowed (`SettingsError`).
+name or value stops the start with the setting's name, what was given and what is allowed (`SettingsError`).
 """
 
 from __future__ import annotations
 
+import os
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,9 +24,15 @@ DAY_MS = 24 * HOUR_MS
 WINDOW_LENGTHS_MS = {"10m": 10 * MINUTE_MS, "1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 """The windows on offer, in milliseconds."""
 
+PREFIX = "KEYPULSE_"
+"""Of a setting's name in the environment."""
+
+_OPTIONS = {f"{PREFIX}LOG_LEVEL"}
+"""Variables of the environment that are options of the command line, and no settings."""
+
 
 class SettingsError(Failure):
-    """A setting has a value that is not allowed. The text names it, what was given and what is allowed."""
+    """A setting that does not exist, or a value that is not allowed. The text names it, what was given and the cure."""
 
     exit_code = 2
 
@@ -32,7 +40,7 @@ class SettingsError(Failure):
 class Settings(BaseSettings):
     """All settings. Times are in the unit that the name ends in."""
 
-    model_config = SettingsConfigDict(env_prefix="KEYPULSE_", env_file="keypulse.env", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file="keypulse.env", extra="forbid", frozen=True)
 
     # Where things are
     home: Path = Field(Path(".keypulse"), description="Folder for the local stack's data, models and reports")
@@ -252,8 +260,11 @@ def load(**overrides: Any) -> Settings:
     """Settings from the environment, with `overrides` on top.
 
     Raises:
-        SettingsError: a value is not allowed; one line for each such setting.
+        SettingsError: a name does not exist or a value is not allowed; one line for each such setting.
     """
+    given = {name.upper() for name in os.environ if name.upper().startswith(PREFIX)}
+    if unknown := given - {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} - _OPTIONS:
+        raise SettingsError("\n".join(map(_no_such, sorted(unknown))))
     try:
         return Settings(**overrides)
     except ValidationError as error:
@@ -262,17 +273,24 @@ def load(**overrides: Any) -> Settings:
 
 def environment(settings: Settings, *names: str) -> dict[str, str]:
     """The named settings as environment variables, for a process that is to have them too."""
-    return {f"KEYPULSE_{name.upper()}": str(getattr(settings, name)) for name in names}
+    return {f"{PREFIX}{name.upper()}": str(getattr(settings, name)) for name in names}
+
+
+def _no_such(variable: str) -> str:
+    nearest = get_close_matches(variable.removeprefix(PREFIX).lower(), Settings.model_fields, n=1)
+    advice = f"; did you mean {PREFIX}{nearest[0].upper()}?" if nearest else ""
+    return f"{variable}: no setting has this name{advice}"
 
 
 def _explain(problem: dict[str, Any]) -> str:
     name = ".".join(str(part) for part in problem["loc"])
     if not name:
         return f"setting {problem['msg'].removeprefix('Value error, ')}"
-    field = Settings.model_fields.get(name)
+    if problem["type"] == "extra_forbidden":  # in keypulse.env
+        return _no_such(name.upper())
+    field = Settings.model_fields[problem["loc"][0]]
     allowed = problem["msg"][0].lower() + problem["msg"][1:]
-    meaning = f" ({field.description})" if field and field.description else " (no setting has this name)"
-    return f"setting {name}: got {problem['input']!r}; {allowed}{meaning}"
+    return f"setting {name}: got {problem['input']!r}; {allowed} ({field.description})"
 
 
 @cache

@@ -20,6 +20,7 @@ from infra.settings import DAY_MS, HOUR_MS, Settings, SettingsError, load
         ("KEYPULSE_CURRENCY", "usd", r"setting currency: got 'usd'"),
         ("KEYPULSE_FUTURE_TOLERANCE_MS", str(HOUR_MS), r"must be smaller than late_horizon_ms"),
         ("KEYPULSE_TOPIC_PREFIX", "a b", r"setting topic_prefix: got 'a b'"),
+        ("KEYPULSE_KAFKA_OPTIONS", '{"linger.ms":5}', r"setting kafka_options.linger.ms: got 5; .* valid string"),
         (
             "KEYPULSE_KAFKA_OPTIONS",
             '{"sasl.username":"u"}',
@@ -44,11 +45,31 @@ def test_every_wrong_setting_gets_its_line() -> None:
     assert len(str(caught.value).splitlines()) == 2
 
 
+MISSPELT = r"^KEYPULSE_PARTITION: no setting has this name; did you mean KEYPULSE_PARTITIONS\?$"
+
+
 def test_a_misspelt_setting_in_the_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "keypulse.env").write_text("KEYPULSE_PARTITION=8\n")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingsError, match=r"partition: got '8'; .*no setting has this name"):
+    with pytest.raises(SettingsError, match=MISSPELT):
         load()
+
+
+def test_a_misspelt_setting_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYPULSE_PARTITION", "8")
+    with pytest.raises(SettingsError, match=MISSPELT):
+        load()
+
+
+def test_a_name_that_resembles_none_gets_no_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYPULSE_XYZZY", "8")
+    with pytest.raises(SettingsError, match=r"^KEYPULSE_XYZZY: no setting has this name$"):
+        load()
+
+
+def test_a_variable_that_is_an_option_of_the_command_line_is_no_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYPULSE_LOG_LEVEL", "DEBUG")
+    load()
 
 
 def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
