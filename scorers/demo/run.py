@@ -21,6 +21,7 @@ from infra.stack import state
 from infra.stack.supervisor import Supervisor
 from infra.topics import Topics
 from scorers.demo import report
+from scorers.demo.newcomers import MANY, Newcomers
 from scorers.demo.observer import Observer
 from scorers.demo.processes import Processes
 from scorers.demo.screen import Screen, summary
@@ -147,7 +148,8 @@ class Demo:
                 verdict=verdict,
                 consistency={"compared": found.compared, "mismatches": found.mismatches},
                 seen=seen,
-                campaigns=sum(1 for _ in (self._history / "campaigns.jsonl").open()),
+                campaigns=_open_campaigns(self._history / "campaigns.jsonl"),
+                newcomers=self._newcomers,
                 evaluation=json.loads((self._home / "eval.json").read_text()),
                 exit_codes=exit_codes,
                 seconds=self._steps.seconds,
@@ -178,12 +180,17 @@ class Demo:
             f"--shock={shock}", f"--bad-ratio={BAD_RATIO}", f"--summary={told}", "--json",
         )  # fmt: skip
         screen, backlog = Screen(self._console), Backlog(settings)
+        newcomers = Newcomers(settings, self._history / "campaigns.jsonl", self._clock)
+        every_s = size.duration_s / (MANY + 1)
+        began = time.monotonic()
         produced, at = backlog.produced(), time.monotonic()
         rate = 0.0
         with screen.open():
             while not processes.ended("producer"):
                 time.sleep(_TURN_S)
                 processes.check("producer")
+                if time.monotonic() - began > every_s * (len(newcomers.opened_ms) + 1):
+                    newcomers.open_next()
                 now, moment = backlog.produced(), time.monotonic()
                 if moment - at > 2:
                     rate, produced, at = (now - produced) / (moment - at), now, moment
@@ -193,6 +200,7 @@ class Demo:
         while backlog.records() and time.monotonic() < deadline:
             processes.check()
             time.sleep(_TURN_S)
+        self._newcomers = newcomers.opened_ms
         self._consumed = backlog.produced() - backlog.records()
         backlog.close()
         sent: dict[str, Any] = json.loads(told.read_text())
@@ -210,6 +218,11 @@ class Demo:
             return list(logs[name, partition].events())
 
         return verify(settings, past, advance)
+
+
+def _open_campaigns(campaigns: Path) -> list[str]:
+    states = (json.loads(line) for line in campaigns.read_text().splitlines())
+    return [state["campaign"] for state in states if state["status"] != "ended"]
 
 
 def _dead_letters(settings: Settings) -> int:
