@@ -43,7 +43,10 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file="keypulse.env", extra="forbid", frozen=True)
 
     # Where things are
-    home: Path = Field(Path(".keypulse"), description="Folder for the local stack's data, models and reports")
+    home: Path = Field(
+        Path(".keypulse"),
+        description="Folder of what Keypulse keeps: the local stack, the feature archive, models, experiments",
+    )
     kafka_servers: str = Field("127.0.0.1:9092", description="bootstrap.servers")
     kafka_options: dict[str, str] = Field(
         default_factory=dict, description="Further librdkafka options as JSON (security.protocol, sasl.*, ssl.*)"
@@ -129,7 +132,10 @@ class Settings(BaseSettings):
     keyword_max_characters: int = Field(80, ge=10, le=1_000, description="A longer text is no keyword")
 
     # Scoring
-    bundle_path: Path = Field(Path(".keypulse/bundle"), description="Folder of the model bundle that workers load")
+    bundle_path: Path = Field(
+        default_factory=lambda given: given["home"] / "bundle",
+        description="Folder of the model bundle that workers load; bundle in home when not given",
+    )
     registry_url: str = Field("", description="MLflow server of runs and models; empty for a file in home")
     promote_margin: float = Field(
         0.01,
@@ -268,7 +274,9 @@ def load(**overrides: Any) -> Settings:
     try:
         return Settings(**overrides)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(dict(problem)) for problem in error.errors())) from None
+        # A default that is made of other settings is not, once one of these is wrong: a consequence, no problem.
+        problems = [dict(one) for one in error.errors() if one["type"] != "default_factory_not_called"]
+        raise SettingsError("\n".join(map(_explain, problems))) from None
 
 
 def environment(settings: Settings, *names: str) -> dict[str, str]:

@@ -63,7 +63,6 @@ def integration_settings(
     number = next(_numbers)
     settings = load(
         home=tmp_path / "home",
-        bundle_path=tmp_path / "home" / "bundle",
         kafka_servers=kafka_servers,
         checkpoint_redis_url=redis_url,
         online_redis_url=online_redis_url,

@@ -87,3 +87,10 @@ def test_events_are_kept_longer_than_anything_could_need_them() -> None:
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_the_bundle_lies_in_home_unless_said_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYPULSE_HOME", "/elsewhere")
+    assert load().bundle_path == Path("/elsewhere/bundle")
+    monkeypatch.setenv("KEYPULSE_BUNDLE_PATH", "/models/bundle")
+    assert load().bundle_path == Path("/models/bundle")
