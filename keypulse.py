@@ -10,8 +10,9 @@ import typer
 
 FLOORS = ("infra", "feature_repo", "streams", "scorers")
 
-EXIT_CODES = """Exit codes: 0 done; 1 a check failed, or an error that is no fault of yours; 2 wrong usage, a wrong \
-setting or wrong input; 3 a server does not answer; 4 a local server cannot be had or did not start.
+EXIT_CODES = """Exit codes: 0 done; 1 a check failed, a step before this one is missing, or an error that is no \
+fault of yours; 2 wrong usage, a wrong setting or wrong input; 3 a server does not answer; 4 a local server cannot be \
+had or did not start.
 
 Settings are read from the environment (KEYPULSE_PARTITIONS=8) and from keypulse.env in the working folder.
 

@@ -23,6 +23,8 @@ _DECODED_AT_ONCE = 2_000
 class BadHistory(Failure):
     """A history folder can't be used. The text names the file, the column and the cure."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class EventLog:

@@ -45,6 +45,8 @@ SLICED = ("model", "popularity", "fused", "oracle")
 class NothingToJudge(Failure):
     """No held-out campaign. The text says why."""
 
+    exit_code = 2
+
 
 def evaluate(
     folder: Path,

@@ -23,6 +23,8 @@ _NO_SPREAD = 1e-12
 class NothingToEstimate(Failure):
     """The outcomes hold no information about a metric."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class Interval:

@@ -48,6 +48,8 @@ Progress = Callable[[int, int], None]
 class BadDictionary(Failure):
     """A dictionary cannot be read. The text says why."""
 
+    exit_code = 2
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a dictionary is and how it was made."""

@@ -28,6 +28,8 @@ _LONG_ID = re.compile(r"\b[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}\b|\b(?=\
 class BadBlockList(Failure):
     """The block list cannot be read. The text says why."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class Filters:

@@ -35,6 +35,8 @@ _RETRAIN = "run `keypulse train ranker --history DIR` with these settings, or se
 class BundleRefused(Failure):
     """A bundle is missing or does not match. The text says what differs and what to do."""
 
+    exit_code = 2
+
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """What a bundle is. `features` are in the order of the models' columns."""

@@ -33,6 +33,8 @@ KEYWORD_GRAPH, PRODUCT_GRAPH = "encoder.onnx", "product.onnx"
 class EncoderError(Failure):
     """The embedding model is missing or not the expected one. The text says which and what to do."""
 
+    exit_code = 2
+
 
 class Encoder(Protocol):
     """Embeds text."""

@@ -16,6 +16,8 @@ Floats = NDArray[np.float64]
 class CannotLearn(Failure):
     """There is nothing to learn from. The text says what is missing."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class Examples:

@@ -17,6 +17,8 @@ TOP = 50
 class NoTruth(Failure):
     """The history has no truth to judge by."""
 
+    exit_code = 2
+
 
 @dataclass(frozen=True)
 class TrueTop:
