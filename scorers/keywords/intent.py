@@ -24,33 +24,54 @@ _LAST = frozenset(phrase[-1] for phrase in _CLOSERS)
 def without_intent(typed: Words, weight: Callable[[Words], float]) -> Words:
     """The words without those of intent. `weight` says how much a keyword is typed.
 
-    A word that may belong to the product (top, shop, a year) goes only if what is left is typed at least as much as the
-    whole, and never where it is known to (top hat) or where it tells two keywords apart (calendar 2024, calendar 2025).
-    A keyword of nothing but intent stays as it is.
+    Phrases that can't belong to a product go. A year, and a run of words such as people ask with (do you have, best
+    deals today, top), go only if what is left is typed at least as much as the whole, and never where they are known to
+    belong (top hat) or tell two keywords apart (calendar 2024, calendar 2025). A keyword of nothing but intent stays.
     """
-    sure = left = typed
-    doubted = False
+    left = typed
     while len(left) > 1:
-        shorter, doubtful = _shorter(left)
-        if not shorter or (doubtful and _other_year(left, weight)):
+        shorter = _without_run(left)
+        if not shorter or weight(shorter) < weight(typed) or _other_year(left, weight):
+            shorter = _without_phrase(left)
+        if not shorter:
             break
-        left, doubted = shorter, doubted or doubtful
-        if not doubted or weight(left) >= weight(typed):
-            sure = left
-    return sure
+        left = shorter
+    return left
 
 
-def _shorter(typed: Words) -> tuple[Words, bool]:
-    """The words without one phrase of intent at an end (empty if there is none), and whether that is doubtful."""
-    if typed[0] in _FIRST and (typed[0], singular(typed[1])) not in vocabulary.NAMES:
+def _without_phrase(typed: Words) -> Words:
+    """The words without a phrase of intent at an end; empty if there is none."""
+    if typed[0] in _FIRST:
         for phrase in _OPENERS:
             if typed[: len(phrase)] == phrase and len(typed) > len(phrase):
-                return typed[len(phrase) :], phrase[-1] in vocabulary.DOUBTFUL
-    if typed[-1] in _LAST and (typed[-2], singular(typed[-1])) not in vocabulary.NAMES:
+                return typed[len(phrase) :]
+    if typed[-1] in _LAST:
         for phrase in _CLOSERS:
             if typed[-len(phrase) :] == phrase and len(typed) > len(phrase):
-                return typed[: -len(phrase)], phrase[-1] in vocabulary.DOUBTFUL
-    return (typed[:-1], True) if _YEAR.fullmatch(typed[-1]) else ((), False)
+                return typed[: -len(phrase)]
+    return ()
+
+
+def _without_run(typed: Words) -> Words:
+    """The words without those at the ends that people ask with, or a year; empty if there are none, or no others."""
+    if _YEAR.fullmatch(typed[-1]):
+        return typed[:-1]
+    first, asks = _run(typed, vocabulary.ASKING, vocabulary.ASKING_BESIDES)
+    last, tells = _run(typed[::-1], vocabulary.TELLING, vocabulary.TELLING_BESIDES)
+    if not (asks or tells):
+        return ()
+    last = len(typed) - last
+    if 0 < first < len(typed) and (typed[first - 1], singular(typed[first])) in vocabulary.NAMES:
+        first = 0
+    if 0 < last < len(typed) and (typed[last - 1], singular(typed[last])) in vocabulary.NAMES:
+        last = len(typed)
+    return typed[first:last] if 0 < last - first < len(typed) else ()
+
+
+def _run(typed: Words, strong: frozenset[str], weak: frozenset[str]) -> tuple[int, bool]:
+    """How many of the first words are such as people ask with, and whether a strong one is among them."""
+    length = next((place for place, word in enumerate(typed) if word not in strong and word not in weak), 0)
+    return length, not strong.isdisjoint(typed[:length])
 
 
 def _other_year(typed: Words, weight: Callable[[Words], float]) -> bool:

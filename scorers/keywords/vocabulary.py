@@ -155,17 +155,30 @@ SAME = {
 
 OPENERS = (
     "where can i buy, where to buy, i want to buy, i want, i need, i am looking for, looking for, show me, shop for, "
-    "best price for, best price on, cheapest price for, price of, any, buy, best, shop, find, top, purchase, order, get"
+    "best price for, best price on, cheapest price for, price of, any, buy, purchase, get"
 )
 CLOSERS = (
-    "online, on line, deals, deal, near me, free shipping, free delivery, with free shipping, with free delivery, "
-    "for sale, on sale, best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, "
-    "in stock, please, store, shop, amazon, ebay, walmart"
+    "on line, deals, near me, free shipping, free delivery, with free shipping, with free delivery, for sale, on sale, "
+    "best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, in stock, please"
 )
 """What people put before and after what they want; it says that they want to buy, not what."""
 
-DOUBTFUL = frozenset("best shop find top order store deal online amazon".split())
-"""Of these the ones that may belong to the product: a text with one is read without it only where others type that."""
+ASKING = frozenset(
+    "find show get give buy purchase order shop shopping looking search searching need want best top price prices cost "
+    "where who have sell sells any some cheapest".split()
+)
+ASKING_BESIDES = STOP_WORDS | frozenset(
+    "i me we us you do does can could is are am im if there please good great my".split()
+)
+"""Words that questions begin with, and those between them: do you have, find me, the best, who sells."""
+TELLING = frozenset(
+    "online shopping nearby deal deals price prices sale sales delivery shipping store stores shop shops discount "
+    "discounts offer offers buy order purchase stock cost amazon ebay walmart near".split()
+)
+TELLING_BESIDES = STOP_WORDS | frozenset(
+    "me my best cheap cheapest low lowest good great free fast now today please same day next week area local".split()
+)
+"""Words that end them: on sale now, best deals, online shopping, near me today."""
 
 NAMES = _pairs(
     "top hat, top coat, top soil, top handle, top load, top loading, top loader, top freezer, top bunk, top box,"
