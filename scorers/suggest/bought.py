@@ -25,13 +25,22 @@ class Bought:
     def __init__(
         self, catalogue: KeywordCatalogue, pairs: pl.DataFrame, products: Sequence[str], vectors: NDArray[np.float32]
     ) -> None:
-        """`pairs`: product_id, canonical, strength; `products` with their `vectors`, n x dimension of length 1, are all
-        whose text is known. Pairs of other products, and of keywords that the catalogue lacks, say nothing."""
+        """`pairs`: product_id, canonical, strength; several rows of a pair add up.
+
+        `products` with their `vectors`, n x dimension of length 1, are all whose text is known. Pairs of other
+        products, and of keywords that the catalogue lacks, say nothing.
+        """
         self._canonicals = [keyword.canonical for keyword in catalogue.keywords]
         self._row = {canonical: row for row, canonical in enumerate(self._canonicals)}
         keyword_row = pl.DataFrame({"canonical": self._canonicals}).with_row_index("keyword")
         product_row = pl.DataFrame({"product_id": products}).with_row_index("product")
-        known = pairs.join(keyword_row, on="canonical").join(product_row, on="product_id").sort("product")
+        known = (
+            pairs.join(keyword_row, on="canonical")
+            .join(product_row, on="product_id")
+            .group_by("product", "keyword")
+            .agg(pl.col("strength").sum())
+            .sort("product", "keyword")
+        )
         self._keyword = known.get_column("keyword").to_numpy().astype(np.int64)
         self._strength = known.get_column("strength").to_numpy()
         with_evidence, self._first = np.unique(known.get_column("product").to_numpy(), return_index=True)

@@ -11,10 +11,10 @@ import polars as pl
 from infra.settings import Settings
 from scorers.data import daily
 from scorers.data.reading import BadTable, find, read, read_raw
-from scorers.data.schemas import CAMPAIGN_HISTORY, PRODUCTS, SEARCHES, Table
+from scorers.data.schemas import CAMPAIGN_HISTORY, PRODUCTS, SEARCHES
 from scorers.history import History
-from scorers.keywords.table import canonical_column
-from scorers.suggest.tables import read_products
+from scorers.suggest.keywords import NOBODY_SEARCHED
+from scorers.suggest.products import read_products
 from streams.messages import ProductState
 
 _PURCHASE_WORTH = 10.0
@@ -23,12 +23,12 @@ _PURCHASE_WORTH = 10.0
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a history tells."""
+    """What a history tells, by the texts that were typed or chosen."""
 
     pairs: pl.DataFrame
-    """product_id, canonical, strength: clicks, and purchases at the weight of several."""
-    searches: dict[str, int]
-    """By canonical keyword; empty when the history counts none."""
+    """product_id, text, strength: clicks, and purchases at the weight of several; a row each that was seen."""
+    searches: pl.DataFrame
+    """text, searches; empty when the history counts none."""
     products: Sequence[ProductState] = ()
     """Those that the history itself describes."""
 
@@ -44,40 +44,38 @@ def read_evidence(path: Path, settings: Settings) -> Evidence:
     """
     if path.is_file():
         columns = read_raw(path).columns
-        table = SEARCHES if {"clicked", "purchased"} & set(columns) else CAMPAIGN_HISTORY
-        return _evidence(read(path, table).frame, table)
+        return _from_searches(path) if {"clicked", "purchased"} & set(columns) else _from_campaigns(path)
     if (path / "impression.parquet").exists():
         history = History(path)
-        return _evidence(daily.searches(history, settings), SEARCHES, history.products)
+        return _of_searches(daily.searches(history, settings), history.products)
     described = find(path, PRODUCTS)
     products = read_products(described) if described else []
-    for table in (SEARCHES, CAMPAIGN_HISTORY):
-        if file := find(path, table):
-            return _evidence(read(file, table).frame, table, products)
+    if searches := find(path, SEARCHES):
+        return _from_searches(searches, products)
+    if campaigns := find(path, CAMPAIGN_HISTORY):
+        return _from_campaigns(campaigns, products)
     raise BadTable(f"{path}: holds neither searches nor campaign_history (as .parquet or .csv), nor an event history")
 
 
-def _evidence(frame: pl.DataFrame, table: Table, products: Sequence[ProductState] = ()) -> Evidence:
-    frame = canonical_column(frame.drop_nulls("keyword"), "keyword")
-    if table is CAMPAIGN_HISTORY:
-        strength = pl.col("clicks").fill_null(0) + _PURCHASE_WORTH * pl.col("purchases").fill_null(0)
-        return Evidence(_summed(frame.select("product_id", "canonical", strength=strength)), {}, products)
-    listed = [(name, weight) for name, weight in (("clicked", 1.0), ("purchased", _PURCHASE_WORTH)) if name in frame]
+def _from_campaigns(path: Path, products: Sequence[ProductState] = ()) -> Evidence:
+    rows = read(path, CAMPAIGN_HISTORY).frame
+    strength = pl.col("clicks").fill_null(0) + _PURCHASE_WORTH * pl.col("purchases").fill_null(0)
+    pairs = rows.select("product_id", text="keyword", strength=strength).drop_nulls().filter(pl.col("strength") > 0)
+    return Evidence(pairs, NOBODY_SEARCHED, products)
+
+
+def _from_searches(path: Path, products: Sequence[ProductState] = ()) -> Evidence:
+    return _of_searches(read(path, SEARCHES).frame, products)
+
+
+def _of_searches(rows: pl.DataFrame, products: Sequence[ProductState]) -> Evidence:
+    rows = rows.drop_nulls("keyword").rename({"keyword": "text"})
     parts = [
-        frame.select("canonical", product_id=pl.col(name)).explode("product_id").with_columns(strength=pl.lit(weight))
-        for name, weight in listed
+        rows.select(product_id=pl.col(name), text="text").explode("product_id").with_columns(strength=pl.lit(weight))
+        for name, weight in (("clicked", 1.0), ("purchased", _PURCHASE_WORTH))
+        if name in rows.columns
     ]
-    nothing = pl.DataFrame(schema={"canonical": pl.String, "product_id": pl.String, "strength": pl.Float64})
-    counts = pl.col("searches").fill_null(1) if "searches" in frame.columns else pl.lit(1)
-    searched = frame.group_by("canonical").agg(counts.sum().alias("searches"))
-    return Evidence(_summed(pl.concat([nothing, *parts])), dict(searched.iter_rows()), products)
-
-
-def _summed(pairs: pl.DataFrame) -> pl.DataFrame:
-    return (
-        pairs.drop_nulls()
-        .group_by("product_id", "canonical")
-        .agg(pl.col("strength").sum().cast(pl.Float64))
-        .filter(pl.col("strength") > 0)
-        .sort("product_id", "canonical")
-    )
+    nothing = pl.DataFrame(schema={"product_id": pl.String, "text": pl.String, "strength": pl.Float64})
+    times = pl.col("searches").fill_null(1) if "searches" in rows.columns else pl.lit(1, pl.Int64)
+    searches = rows.select("text", searches=times).group_by("text").agg(pl.col("searches").sum())
+    return Evidence(pl.concat([nothing, *parts]).drop_nulls(), searches, products)

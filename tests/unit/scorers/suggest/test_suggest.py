@@ -13,8 +13,9 @@ from infra.settings import load
 from scorers.data.reading import BadTable
 from scorers.steps import silent
 from scorers.suggest.evidence import Evidence, read_evidence
+from scorers.suggest.keywords import NOBODY_SEARCHED, read_keywords
+from scorers.suggest.products import read_products
 from scorers.suggest.run import suggest_command, suggestions
-from scorers.suggest.tables import read_keywords, read_products
 from tests.unit.scorers.letters import LetterEncoder
 
 PRODUCTS = "product_id,title\np1,Red rain boots for kids\np2,Desk lamp with LED\np3,Leather hiking boots\n"
@@ -30,8 +31,9 @@ def suggest(
     folder: Path, products: str = PRODUCTS, keywords: str = KEYWORDS, evidence: Evidence | None = None, top: int = 5
 ) -> pl.DataFrame:
     goods = read_products(table(folder / "p.csv", products))
-    texts = read_keywords(table(folder / "k.csv", keywords))
-    return suggestions(goods, texts, evidence, LetterEncoder(), load(), top, silent())
+    searched = evidence.searches if evidence else NOBODY_SEARCHED
+    offered = read_keywords(table(folder / "k.csv", keywords), load(), [one.title for one in goods], searched)
+    return suggestions(goods, offered, evidence, LetterEncoder(), load(), top, silent())
 
 
 def of(frame: pl.DataFrame, product: str) -> list[str]:
@@ -104,15 +106,15 @@ def test_searches_lift_what_is_searched(tmp_path: Path) -> None:
     assert of(suggest(tmp_path, keywords=keywords.format(1, 9_000)), "p1")[0] == "kids boots"
 
 
-def evidence(*pairs: tuple[str, str, float], **searches: int) -> Evidence:
-    frame = pl.DataFrame(pairs, {"product_id": pl.String, "canonical": pl.String, "strength": pl.Float64}, orient="row")
-    return Evidence(frame, searches)
+def evidence(*pairs: tuple[str, str, float]) -> Evidence:
+    frame = pl.DataFrame(pairs, {"product_id": pl.String, "text": pl.String, "strength": pl.Float64}, orient="row")
+    return Evidence(frame, NOBODY_SEARCHED)
 
 
 def test_what_is_bought_is_lifted_for_the_product_and_for_those_like_it(tmp_path: Path) -> None:
     products = PRODUCTS + "p4,Red rain boots for kids too\n"
     before = suggest(tmp_path, products)
-    after = suggest(tmp_path, products, evidence=evidence(("p1", "boot rain", 30.0)))
+    after = suggest(tmp_path, products, evidence=evidence(("p1", "rain boot", 30.0)))
     assert (of(before, "p1")[0], of(after, "p1")[0]) == ("kids boots", "rain boots")
     assert (of(before, "p4")[0], of(after, "p4")[0]) == ("kids boots", "rain boots")
     assert of(before, "p2") == of(after, "p2")
@@ -122,7 +124,7 @@ def test_what_is_bought_is_lifted_for_the_product_and_for_those_like_it(tmp_path
 
 
 def test_evidence_of_strangers_says_nothing(tmp_path: Path) -> None:
-    strange = evidence(("gone", "boot kid", 30.0), ("p1", "unheard of", 30.0))
+    strange = evidence(("gone", "kids boots", 30.0), ("p1", "unheard of", 30.0))
     columns = ["product_id", "keyword", "rank"]
     assert suggest(tmp_path, evidence=strange).select(columns).equals(suggest(tmp_path).select(columns))
 
@@ -143,19 +145,23 @@ def test_lists_are_ranked_and_cut_and_the_order_of_the_table_is_nothing(
 
 
 def test_evidence_is_read_from_searches_and_from_campaign_history(tmp_path: Path) -> None:
-    searches = table(
-        tmp_path / "s.csv", "keyword,searches,clicked,purchased\nRain boots,7,p1|p1|p3,p1\nboots rain,2,,\n"
-    )
-    read = read_evidence(searches, load())
-    assert sorted(read.pairs.rows()) == [("p1", "boot rain", 12.0), ("p3", "boot rain", 1.0)]
-    assert read.searches == {"boot rain": 9}
+    rows = "Rain boots,7,p1|p1|p3,p1\nboots rain,2,,\nRain boots,1,p3,\n"
+    read = read_evidence(table(tmp_path / "s.csv", f"keyword,searches,clicked,purchased\n{rows}"), load())
+    summed = read.pairs.group_by("product_id", "text").agg(pl.col("strength").sum())
+    assert sorted(summed.rows()) == [("p1", "Rain boots", 12.0), ("p3", "Rain boots", 2.0)]
+    assert dict(read.searches.iter_rows()) == {"Rain boots": 8, "boots rain": 2}
+    rows = "2026-03-01,c1,p1,rain boots,50,4,1\n2026-03-02,,p1,boots rain,9,0,0\n"
     header = "day,campaign,product_id,keyword,impressions,clicks,purchases\n"
-    campaigns = table(
-        tmp_path / "c.csv", header + "2026-03-01,c1,p1,rain boots,50,4,1\n2026-03-02,,p1,boots rain,9,0,0\n"
-    )
-    read = read_evidence(campaigns, load())
-    assert read.pairs.rows() == [("p1", "boot rain", 14.0)]
-    assert read.searches == {}
+    read = read_evidence(table(tmp_path / "c.csv", header + rows), load())
+    assert read.pairs.rows() == [("p1", "rain boots", 14.0)]
+    assert read.searches.is_empty()
+
+
+def test_a_historys_searches_stand_for_the_tables(tmp_path: Path) -> None:
+    table(tmp_path / "searches.csv", "keyword,searches\nred boots,9000\nboots red,1000\nkids boots,1\n")
+    keywords = table(tmp_path / "k.csv", "keyword,searches\nred boots,1\nkids boots,9000\n")
+    offered = read_keywords(keywords, load(), searched=read_evidence(tmp_path, load()).searches)
+    assert {one.text: one.volume for one in offered.keywords} == {"red boots": 10_000, "kids boots": 1}
 
 
 def test_a_folders_products_lend_their_titles(tmp_path: Path) -> None:
@@ -170,6 +176,24 @@ def test_a_folder_without_history_says_what_it_lacks(tmp_path: Path) -> None:
         read_evidence(tmp_path, load())
 
 
+def test_junk_and_rare_searches_and_what_sellers_typed_are_kept_back(tmp_path: Path) -> None:
+    rows = ("rain boots,40,shoppers", "kids boots,9,shoppers", "red boots,99,sellers", "www.shop.com boots,99,shoppers")
+    path = table(tmp_path / "k.csv", "\n".join(["keyword,shoppers,typed_by", *rows]))
+    offered = read_keywords(path, load(min_distinct_shoppers=10))
+    assert [one.text for one in offered.keywords] == ["rain boots"]
+    assert (offered.junk, offered.kept_back, offered.counted) == (1, 2, True)
+    with pytest.raises(BadTable, match="no keyword is left: 1 are junk, 3 were typed by fewer than 50 shoppers"):
+        read_keywords(path, load(min_distinct_shoppers=50))
+
+
+def test_spellings_of_one_keyword_are_one(tmp_path: Path) -> None:
+    slips = "wireless headphones,900\nwireless headphnes,3\nwirelss headphones,2\nheadphones wireless,40\n"
+    keywords = f"keyword,searches\n{slips}wireless mouse,80\nwireless keyboard,70\nheadphones stand,50\n"
+    found = suggest(tmp_path, "product_id,title\np1,Wireless headphones X5\n", keywords)
+    assert of(found, "p1")[:1] == ["wireless headphones"]
+    assert not {"wireless headphnes", "wirelss headphones"} & set(of(found, "p1"))
+
+
 @pytest.mark.parametrize(
     ("products", "keywords", "why"),
     [
@@ -182,7 +206,7 @@ def test_a_folder_without_history_says_what_it_lacks(tmp_path: Path) -> None:
         (PRODUCTS, "query\nboots\n", r"k\.csv: column keyword is missing"),
         (PRODUCTS, "keyword\n", r"k\.csv: the table is empty"),
         (PRODUCTS, 'keyword,searches\n,3\n"",4\n', r"k\.csv: column keyword has no value"),
-        (PRODUCTS, "keyword\n---\n🥾\n", r"k\.csv: no keyword has a word in it"),
+        (PRODUCTS, "keyword\n---\n🥾\n", r"k\.csv: no keyword is left: 2 are junk"),
     ],
 )
 def test_bad_tables_are_refused_with_the_reason(tmp_path: Path, products: str, keywords: str, why: str) -> None:
@@ -195,8 +219,8 @@ def test_an_unreadable_file_and_an_unknown_ending_are_refused(tmp_path: Path) ->
     with pytest.raises(BadTable, match=r"p\.parquet: cannot be read as Parquet"):
         read_products(tmp_path / "p.parquet")
     with pytest.raises(BadTable, match="no such file"):
-        read_keywords(tmp_path / "nowhere.csv")
-    with pytest.raises(BadTable, match=r"must end in \.csv or \.parquet"):
+        read_keywords(tmp_path / "nowhere.csv", load())
+    with pytest.raises(BadTable, match=r"must end in \.parquet or \.csv"):
         suggest_command(tmp_path / "p.csv", tmp_path / "k.csv", tmp_path / "out.xlsx", 5, None, cleared=True)
 
 
