@@ -14,6 +14,7 @@ from scorers.suggest import cli as suggest_cli
 
 PANEL = "Scorers: features in, suggestions out"
 HISTORY = typer.Option("--history", help="History folder (search, impression, click, purchase; products, campaigns)")
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script")]
 
 app = typer.Typer(no_args_is_help=True, help=PANEL)
 
@@ -47,14 +48,14 @@ def export_embedding_model(
 
 
 @_index.command("build")
-def build_index(history: Annotated[Path, HISTORY]) -> None:
+def build_index(history: Annotated[Path, HISTORY], as_json: AsJson = False) -> None:
     """Embed the history's keywords into a new Milvus collection, check it, and swap it in.
 
     Example: keypulse index build --history .keypulse/history
     """
     from scorers.retrieval.build import build_command
 
-    build_command(history)
+    build_command(history, as_json)
 
 
 @_train.command("ranker")
@@ -152,29 +153,38 @@ BY = typer.Option("--by", envvar="USER", help="Who does it, for the log")
 
 
 @_suggestions.command("pause")
-def pause_suggestions(category: Annotated[str, CATEGORY] = "*", by: Annotated[str, BY] = "unknown") -> None:
+def pause_suggestions(
+    category: Annotated[str, CATEGORY] = "*", by: Annotated[str, BY] = "unknown", as_json: AsJson = False
+) -> None:
     """Stop publishing suggestions at once. Scoring goes on; what is worth telling is told after `resume`.
 
     Example: keypulse suggestions pause --category boots --by ann
     """
-    _control(category, paused=True, by=by)
+    _control(category, True, by, as_json)
 
 
 @_suggestions.command("resume")
-def resume_suggestions(category: Annotated[str, CATEGORY] = "*", by: Annotated[str, BY] = "unknown") -> None:
+def resume_suggestions(
+    category: Annotated[str, CATEGORY] = "*", by: Annotated[str, BY] = "unknown", as_json: AsJson = False
+) -> None:
     """Publish suggestions again. Ends a pause of the same category, or of all; each ends for itself.
 
     Example: keypulse suggestions resume --category boots --by ann
     """
-    _control(category, paused=False, by=by)
+    _control(category, False, by, as_json)
 
 
-def _control(category: str, paused: bool, by: str) -> None:
+def _control(category: str, paused: bool, by: str, as_json: bool) -> None:
+    import msgspec
+
     from infra.clock import SystemClock
     from infra.stack import state
     from scorers.controls import publish_control
 
-    publish_control(state.settings(), SystemClock(), category, paused, by)
+    control = publish_control(state.settings(), SystemClock(), category, paused, by)
+    if as_json:
+        typer.echo(msgspec.json.encode(control))
+        return
     where = "all categories" if category == "*" else f"category {category}"
     typer.echo(f"suggestions {'paused' if paused else 'resumed'} for {where} by {by}")
 

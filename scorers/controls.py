@@ -88,8 +88,8 @@ class ControlReader:
         return ended
 
 
-def publish_control(settings: Settings, clock: Clock, category: str, paused: bool, by: str) -> None:
-    """Write a pause or its end to the control topic; returns once the broker has it.
+def publish_control(settings: Settings, clock: Clock, category: str, paused: bool, by: str) -> Control:
+    """Write a pause or its end to the control topic; what was written, once the broker has it.
 
     Raises:
         Unreachable: the broker does not answer.
@@ -111,3 +111,4 @@ def publish_control(settings: Settings, clock: Clock, category: str, paused: boo
         raise Unreachable(f"Kafka at {settings.kafka_servers} took no control record within {_TIMEOUT_S:.0f} s")
     if failures:
         raise failures[0]
+    return control

@@ -256,18 +256,25 @@ def backfill(
 @app.command(rich_help_panel=PANEL)
 def rebuild(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Forget all counts, so that the workers count the event topics again from their beginning. Stop them first.
 
     Example: keypulse rebuild --yes
     """
+    import json
+
     from infra.stack import state
     from streams import rebuild as rebuilding
 
     if not yes:
-        typer.confirm("Forget checkpoints and vectors, and count again from the event topics?", abort=True)
-    rebuilding.rebuild(state.settings())
-    typer.echo("forgotten; start the workers and they count again")
+        typer.confirm("Forget checkpoints and vectors, and count again from the event topics?", abort=True, err=True)
+    settings = state.settings()
+    rebuilding.rebuild(settings)
+    if as_json:
+        typer.echo(json.dumps({"groups": rebuilding.groups(settings), "partitions": settings.partitions}))
+    else:
+        typer.echo("forgotten; start the workers and they count again")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -67,11 +67,15 @@ def reset(checkpoints: CheckpointStore, partitions: int, at_least: int = 0) -> N
         checkpoints.commit(owner, checkpoint.epoch, Write(seen=seen))
 
 
+def groups(settings: Settings) -> list[str]:
+    """Consumer groups of the stages, by their full names."""
+    return [f"{settings.topic_prefix}{group}" for group in GROUPS]
+
+
 def _forget_groups(settings: Settings, sleep: Callable[[float], None]) -> None:
     kafka.wait_ready(settings)
     client = kafka.admin(settings)
-    for group in GROUPS:
-        name = f"{settings.topic_prefix}{group}"
+    for name in groups(settings):
         for tries_left in reversed(range(int(_SESSION_S / _PAUSE_S))):
             try:
                 client.delete_consumer_groups([name], request_timeout=kafka.REQUEST_S)[name].result()

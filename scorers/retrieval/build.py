@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from infra import milvus
@@ -34,11 +35,13 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
         return index.build(table.keywords, table.vectors, advance)
 
 
-def build_command(history: Path) -> None:
+def build_command(history: Path, as_json: bool) -> None:
     """`keypulse index build`."""
     from infra.stack.state import settings
 
-    print(build(history, settings(), SystemClock(), Steps()))
+    steps = Steps()
+    version = build(history, settings(), SystemClock(), steps)
+    print(json.dumps({"version": version, "seconds": steps.seconds}) if as_json else version)
 
 
 def roll_back_command() -> None:
