@@ -36,6 +36,21 @@ def clean(
     clean_command(source, out, products, cleared)
 
 
+@app.command("evaluate")
+def evaluate(
+    out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/keywords.json"),
+    texts: Annotated[int, typer.Option(min=500, help="Raw keywords of each corpus")] = 40_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of the corpora")] = 1,
+) -> None:
+    """Judge the cleaner against known truth: pairs, B-cubed, hard negatives, what each step adds.
+
+    Example: keypulse keywords evaluate --texts 40000 --out reports/keywords.json
+    """
+    from scorers.keywords.judgement.report import evaluate_command
+
+    evaluate_command(seed, texts, out)
+
+
 @app.command("explain")
 def explain(
     text: Annotated[str, typer.Argument(help="A keyword as typed")],

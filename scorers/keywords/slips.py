@@ -59,7 +59,7 @@ def slip_cost(typed: str, meant: str, known: bool = False) -> int:
     Words with digits never are a slip. `known`: `meant` is known to be a word.
     """
     limit = most_cost(len(meant), known)
-    if not limit or abs(len(typed) - len(meant)) > 2 or not (typed.isalpha() and meant.isalpha()):
+    if not limit or typed == meant or abs(len(typed) - len(meant)) > 2 or not (typed.isalpha() and meant.isalpha()):
         return 0
     distance = OSA.distance(typed, meant, score_cutoff=2)
     if distance > 2:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import msgspec
@@ -14,10 +14,10 @@ from scorers.keywords.dictionary import RAW, build
 from scorers.keywords.evidence import Evidence
 from scorers.keywords.filters import Filters
 from scorers.keywords.intent import without_intent
-from scorers.keywords.judgement import cases
+from scorers.keywords.judgement import cases, heldout
 from scorers.keywords.judgement.measures import Agreement, agreement
 from scorers.keywords.judgement.noise import noisy
-from scorers.keywords.lexicon import Lexicon, lexicon
+from scorers.keywords.lexicon import Lexicon
 from scorers.keywords.reading import Words, fold, key, words
 from streams.normal_form import normal_form
 from streams.simulator.catalogue import make_catalogue
@@ -37,11 +37,14 @@ class Target(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True):
-    """How one corpus was cleaned. `steps`: agreement with the steps up to the one named."""
+    """How one corpus was cleaned."""
 
     corpus: str
     agreement: Agreement
     steps: dict[str, Agreement]
+    """Agreement with the steps up to the one named."""
+    ways: dict[str, float]
+    """Way of writing to the share of such texts that lie with their keyword as it should be written."""
     junk: dict[str, int]
     """Texts that are no keyword, of these caught, and keywords that were caught by mistake."""
 
@@ -59,31 +62,28 @@ class Apart(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Corpus:
-    """Texts with their volume and their truth; `junk` is no keyword and stands in no truth."""
+    """Texts with what is true of them."""
 
     name: str
     table: pl.DataFrame
-    """text, truth, volume, junk."""
+    """text, truth (the keyword as it should be written), volume, way (of writing), junk (it is no keyword)."""
 
 
 def simulated(seed: int, count: int) -> Corpus:
     """The market simulator's spellings; volumes as its searches fall."""
     rng = np.random.default_rng([seed, 8])
-    catalogue = make_catalogue(rng, max(200, count // 8), 0, 1)
-    concepts = make_concepts(rng, catalogue, count // 4)
+    concepts = make_concepts(rng, make_catalogue(rng, max(200, count // 8), 0, 1), count // 4)
     keywords = make_keywords(rng, concepts, count)
-    typed = np.bincount(
-        keywords.typed(rng, rng.choice(len(concepts), 20 * count, p=concepts.weight)), minlength=len(keywords)
-    )
+    searched = rng.choice(len(concepts), 20 * count, p=concepts.weight)
+    volumes = np.maximum(1, np.bincount(keywords.typed(rng, searched), minlength=len(keywords)))
     truth = [concepts.text[concept] for concept in keywords.concept.tolist()]
     junk = concepts.shelf[keywords.concept] < 0
-    return Corpus(
-        "simulator", pl.DataFrame({"text": keywords.text, "truth": truth, "volume": np.maximum(1, typed), "junk": junk})
-    )
+    table = {"text": keywords.text, "truth": truth, "volume": volumes, "junk": junk}
+    return Corpus("simulator", pl.DataFrame(table).with_columns(way=pl.lit("variant")))
 
 
-def unseen_noise(seed: int, count: int) -> Corpus:
-    """Real words, written in ways that were unknown when the cleaner was made: about `count` texts."""
+def noise(seed: int, count: int) -> Corpus:
+    """About `count` texts of real words with a second set of noise."""
     rng = np.random.default_rng([seed, 9])
     texts: dict[str, str] = {}
     seen: set[str] = set()
@@ -95,61 +95,56 @@ def unseen_noise(seed: int, count: int) -> Corpus:
         texts[base] = base
         for _ in range(int(rng.integers(1, 8))):
             texts.setdefault(noisy(rng, base), base)
-    return Corpus("unseen noise", _typed(rng, texts))
+    return _typed("noise", rng, [(text, base, "variant") for text, base in texts.items()])
 
 
-def misspellings(seed: int) -> Corpus:
-    """Common misspellings of real words, each in several keywords."""
-    rng = np.random.default_rng([seed, 10])
-    texts: dict[str, str] = {}
-    for line in cases.MISSPELLINGS.strip().splitlines():
-        word, _, wrong = line.partition(": ")
-        for around in rng.choice([one for one in cases.QUALIFIERS if one not in cases.MISSPELLINGS], 8, replace=False):
-            base = f"{around} {word}" if not around.startswith(("for", "with")) else f"{word} {around}"
-            texts[base] = base
-            for spelling in wrong.split():
-                if rng.random() < 0.3:
-                    texts.setdefault(base.replace(word, spelling), base)
-    return Corpus("misspellings", _typed(rng, texts))
+def held_out(seed: int, count: int) -> Corpus:
+    """About `count` texts with words and noise that the cleaner was not made with."""
+    rng = np.random.default_rng([seed, 11])
+    return _typed("held out", rng, heldout.corpus(rng, count))
+
+
+def without(corpus: Corpus, way: str) -> Corpus:
+    """The corpus without one way of writing."""
+    return Corpus(f"{corpus.name}, but for {way}", corpus.table.filter(pl.col("way") != way))
 
 
 def _keyword(rng: np.random.Generator) -> str:
     parts = [str(rng.choice(cases.NOUNS))]
-    for qualifier in rng.choice(
-        cases.QUALIFIERS, int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2])), replace=False
-    ).tolist():
+    count = int(rng.choice([0, 1, 2], p=[0.2, 0.6, 0.2]))
+    for qualifier in rng.choice(cases.QUALIFIERS, count, replace=False).tolist():
         parts = [*parts, qualifier] if qualifier.startswith(("with", "for")) else [qualifier, *parts]
     return " ".join([str(rng.choice(cases.BRANDS)), *parts] if rng.random() < 0.5 else parts)
 
 
-def _typed(rng: np.random.Generator, texts: Mapping[str, str]) -> pl.DataFrame:
+def _typed(name: str, rng: np.random.Generator, texts: list[tuple[str, str, str]]) -> Corpus:
     """The right spelling is typed 20 to 200 times, another way a tenth of that."""
-    volumes = [
-        int(rng.integers(20, 200)) if text == truth else int(rng.integers(1, 20)) for text, truth in texts.items()
-    ]
-    return pl.DataFrame(
-        {"text": list(texts), "truth": list(texts.values()), "volume": volumes, "junk": [False] * len(texts)}
-    )
+    volumes = [int(rng.integers(20, 200) if text == truth else rng.integers(1, 20)) for text, truth, _ in texts]
+    table = pl.DataFrame(texts, schema=["text", "truth", "way"], orient="row")
+    return Corpus(name, table.with_columns(pl.Series("volume", volumes), junk=pl.lit(False)))
 
 
-def judge(corpus: Corpus, words_known: Lexicon) -> Judgement:
+def judge(corpus: Corpus, known: Lexicon) -> Judgement:
     """Clean a corpus and compare with the truth."""
     table = corpus.table
-    dictionary = build(_raw(table), Filters(), words_known, 1, cleared=True)
-    judged = table.join(
-        dictionary.entries.select("text", "key", caught=pl.col("junk")), on="text", maintain_order="left"
-    )
-    real = judged.filter(~pl.col("junk"))
-    found = real.select(pl.coalesce("key", pl.format("~{}", "text"))).to_series().to_list()
-    junk = judged.filter("junk")
-    counts = {
-        "texts": len(junk),
-        "caught": int(junk.get_column("caught").is_not_null().sum()),
-        "keywords caught": int(real.get_column("caught").is_not_null().sum()),
-    }
+    dictionary = build(_raw(table), Filters(), known, 1, cleared=True)
+    caught = dictionary.entries.select("text", "key", caught=pl.col("junk").is_not_null())
+    judged = table.join(caught, on="text", maintain_order="left")
+    real = judged.filter(~pl.col("junk")).with_columns(found=pl.coalesce("key", pl.format("~{}", "text")))
+    right = real.select(truth="text", right="found").unique("truth")
+    ways = real.join(right, on="truth").group_by("way").agg((pl.col("found") == pl.col("right")).mean()).sort("way")
     truth, texts = real.get_column("truth").to_list(), real.get_column("text").to_list()
-    steps = _steps(texts, real.get_column("volume").to_list(), truth, dictionary.rules)
-    return Judgement(corpus.name, agreement(truth, found), steps, counts)
+    return Judgement(
+        corpus=corpus.name,
+        agreement=agreement(truth, real.get_column("found").to_list()),
+        steps=_steps(texts, real.get_column("volume").to_list(), truth, dictionary.rules),
+        ways=dict(ways.iter_rows()),
+        junk={
+            "texts": int(judged.get_column("junk").sum()),
+            "caught": int(judged.filter("junk").get_column("caught").sum()),
+            "keywords caught": int(real.get_column("caught").sum()),
+        },
+    )
 
 
 def _steps(texts: list[str], volumes: list[int], truth: list[str], rules: Rules) -> dict[str, Agreement]:
@@ -175,7 +170,7 @@ def _steps(texts: list[str], volumes: list[int], truth: list[str], rules: Rules)
     return {name: agreement(truth, find()) for name, find in stages.items()}
 
 
-def hard_negatives(around: Corpus, words_known: Lexicon) -> dict[str, Apart]:
+def hard_negatives(around: Corpus, known: Lexicon) -> dict[str, Apart]:
     """Pairs that must stay apart, typed amid another corpus: the first of each often, the second seldom."""
     volumes = dict(around.table.select("text", "volume").iter_rows())
     pairs: dict[str, list[tuple[str, str]]] = {}
@@ -186,7 +181,7 @@ def hard_negatives(around: Corpus, words_known: Lexicon) -> dict[str, Apart]:
             volumes[one] = volumes.get(one, 0) + 100
             volumes[other] = volumes.get(other, 0) + 3
     table = pl.DataFrame({"text": list(volumes), "volume": list(volumes.values())})
-    entries = build(_raw(table), Filters(), words_known, 1, cleared=True).entries
+    entries = build(_raw(table), Filters(), known, 1, cleared=True).entries
     found = dict(entries.select("text", "key").iter_rows())
     return {
         kind: Apart(len(told), [list(pair) for pair in told if found[pair[0]] and found[pair[0]] == found[pair[1]]])
@@ -210,9 +205,3 @@ def targets(judgements: list[Judgement]) -> list[Target]:
             ("recall of pairs", one.agreement.recall, TARGET_RECALL),
         )
     ]
-
-
-def known_words(with_names: bool) -> Lexicon:
-    """The language, with or without the names of the real brands among the hard negatives."""
-    brands = [name for pair in cases.HARD_NEGATIVES["brand"] for name in pair]
-    return lexicon(brands if with_names else ())

@@ -1,7 +1,7 @@
-"""A second set of ways to write a keyword, written after the cleaner was finished and never tuned on.
+"""A second set of ways to write a keyword: written after the first version of the cleaner, then used to better it.
 
 Where the simulator's slips stay inside long words, these hit any letter of any word; besides, people write as they
-speak, lose or add spaces, and decorate.
+speak, lose or add spaces, ask and decorate.
 """
 
 from __future__ import annotations
