@@ -26,7 +26,7 @@ class KeywordList:
     """What may be suggested."""
 
     keywords: list[Keyword]
-    """By canonical form, displayed as the form of the table that is searched most."""
+    """By canonical form, displayed as the table has it."""
     canonical: Callable[[str], str]
     """What a text counts under."""
     junk: int
@@ -53,8 +53,6 @@ def read_keywords(
     if len(counts):
         own = own.drop("volume").join(counts.rename({"searches": "volume"}), on="text", how="left")
         own = own.with_columns(pl.col("volume").fill_null(0))
-    elif "searches" not in table.columns:
-        own = own.with_columns(volume=pl.lit(0, pl.Int64))
     strange = counts.join(own, on="text", how="anti").select(
         "text", volume="searches", shoppers=pl.lit(None, pl.Int64), sellers_only=pl.lit(False)
     )
@@ -67,7 +65,9 @@ def read_keywords(
         cleared=not counted,
     )
     entries = made.entries.join(own.select("text"), on="text", how="semi")
-    clustered = entries.drop_nulls("id").join(made.clusters.select("id", "status", total="volume"), on="id")
+    clustered = entries.drop_nulls("id").join(
+        made.clusters.select("id", "status", total="volume", medoid="text"), on="id"
+    )
     shown = clustered.filter(pl.col("status") == "suggestable")
     junk = entries.get_column("junk").count()
     kept_back = clustered.get_column("id").n_unique() - shown.get_column("id").n_unique()
@@ -76,15 +76,20 @@ def read_keywords(
             f"{path}: no keyword is left: {junk} are junk, {kept_back} were typed by fewer than "
             f"{settings.min_distinct_shoppers} shoppers (setting min_distinct_shoppers) or by sellers only"
         )
+    if not len(counts) and "searches" not in table.columns:
+        shown = shown.with_columns(total=pl.lit(0, pl.Int64))
     return KeywordList(_keywords(shown, table), made.canonical, junk, kept_back, counted)
 
 
 def _keywords(shown: pl.DataFrame, table: pl.DataFrame) -> list[Keyword]:
-    """`shown`: text, volume, id, and total of its cluster."""
+    """`shown`: text, volume, id; total volume of its cluster and its medoid, which is shown where the table has it."""
     categories = (
         dict(table.drop_nulls("category").select("keyword", "category").iter_rows()) if "category" in table else {}
     )
-    first = shown.sort(["id", "volume", "text"], descending=[False, True, False]).group_by("id", maintain_order=True)
+    lower = pl.col("text").str.to_lowercase()
+    other = lower != pl.col("medoid").str.to_lowercase()
+    ordered = shown.sort("id", other, -pl.col("volume"), lower != pl.col("text"), "text")
+    first = ordered.group_by("id", maintain_order=True)
     return [
         Keyword(canonical=ident, text=text, volume=total, category=categories.get(text) or UNKNOWN_CATEGORY)
         for ident, text, total in first.agg(pl.col("text").first(), pl.col("total").first()).iter_rows()
