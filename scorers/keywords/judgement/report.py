@@ -39,7 +39,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def evaluate(seed: int, texts: int, steps: Steps) -> Report:
-    """Judge the cleaner on corpora of about `texts` texts each. Brands are known, as if there were a table of products."""
+    """Judge the cleaner on corpora of about `texts` texts each; brands are known, as products name them."""
     known = lexicon((*cases.BRANDS, *heldout.BRANDS))
     unseen = held_out(seed, texts)
     judgements = []
