@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from feature_repo.vectors import pair_key, split_entity
 from infra.clock import Clock
 from infra.settings import MINUTE_MS, Settings
+from scorers.growth import growth
 from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequest
-from scorers.suggestions.reasons import growth
 from streams.messages import ProductState, Signal
 
 MAX_AGE_MS = 10 * MINUTE_MS

@@ -18,6 +18,7 @@ from infra.clock import Clock
 from infra.settings import DAY_MS, Settings
 from scorers.batch import Batch, CampaignScores
 from scorers.feature_cache import FeatureCache
+from scorers.growth import growth
 from scorers.keywords.table import Keyword
 from scorers.offers import Offer, Offers
 from scorers.ranking.features import PairInputs
@@ -25,7 +26,6 @@ from scorers.retrieval.candidates import ItemRequest
 from scorers.states import States
 from scorers.suggestions.describe import suggestion
 from scorers.suggestions.merge import Rows, best_rows, merge
-from scorers.suggestions.reasons import growth
 from scorers.suggestions.surges import Surges
 from scorers.suggestions.value import HORIZON_MS, Floats, Forecast, bid_strength, forecast, market, shown_probability
 from streams.messages import CampaignState, Contribution, ProductState, Signal, Suggestion

@@ -53,7 +53,7 @@ def _evidence(scores: CampaignScores, number: int, row: int, sources: set[str], 
     return Evidence(
         category=inputs.products[inputs.product_of[row]].category,
         sources=sources,
-        windows=settings.windows[:-1],
+        windows=settings.windows,
         seen=scores.forecast.seen[number].tolist(),
         foreseen=scores.forecast.foreseen[number].tolist(),
         smoothing=settings.forecast_smoothing,

@@ -7,14 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
-from typing import TypeVar
 
-from scorers.suggestions.value import Floats
+from scorers.growth import growth
 from streams.messages import Reason, Signal
 
 MOST = 4
-
-_Number = TypeVar("_Number", float, Floats)
 
 _GROWN, _FALLEN = 1.5, 0.5
 """Searches against what was foreseen, both sides smoothed."""
@@ -24,7 +21,7 @@ _MANY_SEARCHES = 100
 _CLOSE = 0.6
 _COVERED = 0.8
 _FEW_RIVALS = 2
-_WINDOW_WORDS = {"10m": "10 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days"}
+_WINDOW_WORDS = {"10m": "10 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 
 @dataclass(frozen=True)
@@ -35,10 +32,10 @@ class Evidence:
     sources: Set[str]
     """That found it, for any of the items."""
     windows: Sequence[str]
-    """The W - 1 shorter windows, shortest first."""
+    """All W, shortest first."""
     seen: Sequence[float]
     foreseen: Sequence[float]
-    """Searches in each of them (see `value.Forecast`)."""
+    """Searches in each window but the longest (see `value.Forecast`)."""
     smoothing: float
     surge_factor: float
     """Growth from which a keyword counts as surging, whatever its other windows show."""
@@ -61,11 +58,6 @@ def reasons(evidence: Evidence) -> list[Reason]:
     return list(_all(evidence))[:MOST]
 
 
-def growth(seen: _Number, foreseen: _Number, smoothing: float) -> _Number:
-    """Smoothed ratio of the searches seen to those foreseen."""
-    return (seen + smoothing) / (foreseen + smoothing)
-
-
 def _all(evidence: Evidence) -> Iterator[Reason]:
     demand = list(_demand(evidence))
     yield from demand
@@ -85,7 +77,7 @@ def _all(evidence: Evidence) -> Iterator[Reason]:
     elif evidence.similarity >= _CLOSE:
         yield Reason(code="similar", text="close in meaning to the item's title")
     if evidence.searches >= _MANY_SEARCHES:
-        text = f"searched {_count(evidence.searches)} times in the last 7 days"
+        text = f"searched {_count(evidence.searches)} times in the last {_WINDOW_WORDS[evidence.windows[-1]]}"
         yield Reason(code="searched", text=text)
     if evidence.rivals <= _FEW_RIVALS and evidence.searches >= _MANY_SEARCHES:
         few = {0: "no other seller bids", 1: "only one seller bids"}.get(
@@ -118,7 +110,7 @@ def _demand(evidence: Evidence) -> Iterator[Reason]:
     changes = ratios if surges else [max(ratio, 1 / ratio) for ratio in ratios]
     most = changes.index(max(changes))
     seen, foreseen = evidence.seen[most], evidence.foreseen[most]
-    span = _WINDOW_WORDS.get(evidence.windows[most], evidence.windows[most])
+    span = _WINDOW_WORDS[evidence.windows[most]]
     if ratios[most] >= _GROWN and foreseen < 1:
         yield Reason(code="surge", text=f"searched {_count(seen)} times in the last {span}, hardly ever before")
     elif ratios[most] >= _GROWN:

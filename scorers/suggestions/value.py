@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, WINDOW_LENGTHS_MS, Settings
+from scorers.growth import growth
 from streams.messages import CampaignState
 
 HORIZON_MS = 7 * DAY_MS
@@ -53,8 +54,7 @@ def forecast(keyword_sums: Floats, market_sums: Floats, per_week: Floats, settin
         per_week: n, searches a week over the keyword table's history.
 
     The level is the longest window, steadied by history. From there to the shortest window, what was seen is compared
-    with what the level so far lets expect of a keyword with that share of the market: `(seen + k) / (foreseen + k)`,
-    the mean of a Gamma-Poisson posterior (as in empirical Bayes shrinkage), so that a few searches surprise little.
+    with what the level so far lets expect of a keyword with that share of the market (see `growth`).
     A surprise fades: over 7 days it counts with the power `(window / 7 days) ** persistence`, below 1.
     """
     windows, smoothing = settings.windows, settings.forecast_smoothing
@@ -70,7 +70,7 @@ def forecast(keyword_sums: Floats, market_sums: Floats, per_week: Floats, settin
     foreseen = np.zeros((len(counts), len(windows) - 1))
     for window in range(len(windows) - 2, -1, -1):
         foreseen[:, window] = share * market[window]
-        surprise = (counts[:, window] + smoothing) / (foreseen[:, window] + smoothing)
+        surprise = growth(counts[:, window], foreseen[:, window], smoothing)
         searches *= surprise ** ((lengths[window] / HORIZON_MS) ** settings.forecast_persistence)
         share = share * surprise
     return Forecast(searches, counts[:, :-1], foreseen)

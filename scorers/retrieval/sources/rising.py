@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from feature_repo.vectors import split_entity
 from infra.clock import Clock
 from infra.settings import DAY_MS
+from scorers.growth import growth
 from scorers.keywords.table import Keyword
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import Hit
@@ -38,14 +39,14 @@ class Rising:
         if days > 1:
             for keyword in catalogue.keywords:
                 before = (keyword.volume - keyword.volume_last_day) / (days - 1)
-                self._note(keyword, growth(before, keyword.volume_last_day), clock.now_ms())
+                self._note(keyword, growth(float(keyword.volume_last_day), before, _SMOOTHING), clock.now_ms())
 
     def observe(self, signal: Signal) -> None:
         """Take note when searches of a keyword moved. The catalogue must know it."""
         kind, canonical = split_entity(signal.entity)
         keyword = self._catalogue.get(canonical) if kind == "keyword" and signal.metric == "searches" else None
         if keyword:
-            self._note(keyword, growth(signal.before, signal.after), self._clock.now_ms())
+            self._note(keyword, growth(float(signal.after), float(signal.before), _SMOOTHING), self._clock.now_ms())
 
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
         return [self._find(query, limit) for query in queries]
@@ -73,8 +74,3 @@ class Rising:
         if len(in_category) > _MAX_PER_CATEGORY:
             weakest = min(in_category, key=lambda canonical: (in_category[canonical][1], in_category[canonical][0]))
             del in_category[weakest]
-
-
-def growth(before: float, after: float) -> float:
-    """Smoothed ratio of two counts over equally long times."""
-    return (after + _SMOOTHING) / (before + _SMOOTHING)

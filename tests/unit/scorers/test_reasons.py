@@ -9,13 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorers.suggestions.reasons import MOST, Evidence, growth, reasons
+from infra.settings import WINDOW_LENGTHS_MS
+from scorers.growth import growth
+from scorers.suggestions.reasons import MOST, Evidence, reasons
 from streams.messages import Signal
 
 QUIET = Evidence(
     category="boots",
     sources=frozenset(),
-    windows=("10m", "1h", "24h"),
+    windows=("10m", "1h", "24h", "7d"),
     seen=(5.0, 30.0, 720.0),
     foreseen=(5.0, 30.0, 720.0),
     smoothing=20.0,
@@ -58,12 +60,24 @@ def test_without_evidence_there_is_no_reason() -> None:
         ({"coverage": 1.0}, "its words stand in the item's title or specification"),
         ({"similarity": 0.7}, "close in meaning to the item's title"),
         ({"searches": 1_234.0}, "searched 1,234 times in the last 7 days"),
+        ({"searches": 1_234.0, "windows": ("10m", "1h", "24h", "30d")}, "searched 1,234 times in the last 30 days"),
         ({"searches": 1_234.0, "rivals": 0}, "no other seller bids for it"),
         ({"sources": {"adopted"}}, "in the campaign already"),
     ],
 )
 def test_one_piece_of_evidence_gives_its_reason(over: dict[str, object], text: str) -> None:
     assert any(text in given for given in texts(**over))
+
+
+@pytest.mark.parametrize("window", WINDOW_LENGTHS_MS)
+def test_every_window_on_offer_has_its_words(window: str) -> None:
+    [searched] = texts(windows=(window,), seen=(), foreseen=(), searches=200.0)
+    assert searched.startswith("searched 200 times in the last ")
+    assert window not in searched
+
+
+def test_a_few_events_more_are_no_growth() -> None:
+    assert growth(3.0, 0.0, 5.0) < 2 < growth(80.0, 10.0, 5.0)
 
 
 def test_a_few_searches_are_no_surge() -> None:

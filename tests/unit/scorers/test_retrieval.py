@@ -15,7 +15,6 @@ from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.fusion import Found, fuse
 from scorers.retrieval.lexical import LexicalIndex, text_terms
 from scorers.retrieval.neighbours import ExactNeighbours
-from scorers.retrieval.sources.rising import growth
 from scorers.retrieval.text import MAX_CHARACTERS, matching_text, product_text
 from streams.messages import ProductState, Signal
 from streams.normal_form import normal_form
@@ -188,10 +187,6 @@ def test_buyers_searches_make_candidates_at_once() -> None:
     market = Market()
     market.generator.observe([Signal("pair:i1|desk lamp", "moved", metric="purchases", after=2)])
     assert "co_searched" in market.found(ItemRequest(product("Zzz"), "a"))["desk lamp"]
-
-
-def test_growth_is_smoothed() -> None:
-    assert growth(0, 3) < 2 < growth(10, 80)
 
 
 def test_an_answer_is_remembered_for_a_while() -> None:
