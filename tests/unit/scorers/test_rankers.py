@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,7 @@ from scorers.training.measures import Curve, Round, grouped_ndcg, measure
 from scorers.training.ranker import calibrate
 from scorers.training.tuning import tune
 
+ROOT = Path(__file__).parents[3]
 NAMES = ("dense", "price", "lexical", "noise", "promoted", "category")
 FEATURES = Features(NAMES, ["q", "q", "q", "q", "q", "c"])
 
@@ -81,6 +84,19 @@ def test_it_is_the_same_after_the_disk_and_no_pickle(
         np.testing.assert_array_equal(again.log_odds(unseen, target), model.log_odds(unseen, target))
     assert again.feature_names == list(NAMES)
     assert {path.suffix for path in tmp_path.iterdir()} <= {".ubj", ".json", ".onnx", ".safetensors"}
+
+
+def test_it_serves_without_what_it_was_trained_with(taught: tuple[PairModel, dict[str, Curve]], tmp_path: Path) -> None:
+    model, _ = taught
+    model.save(tmp_path)
+    program = (
+        "import sys, numpy, pathlib; from scorers.ranking.model import load_model\n"
+        f"model = load_model({model.kind!r}, pathlib.Path({str(tmp_path)!r}))\n"
+        "model.log_odds(numpy.zeros((2, 6), 'float32'), 'click')\n"
+        "sys.exit(' '.join({'torch', 'mlflow', 'optuna', 'shap', 'matplotlib'} & set(sys.modules)))"
+    )
+    answer = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert answer.stderr.strip() == ""
 
 
 def test_what_is_missing_unknown_or_absurd_is_taken(taught: tuple[PairModel, dict[str, Curve]]) -> None:
