@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from confluent_kafka import KafkaError, KafkaException, Producer
+from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from infra.kafka import producer
 from infra.log import get_logger
@@ -33,6 +33,8 @@ class ShardPublisher:
             settings, **{"transactional.id": self._id, "transaction.timeout.ms": 10_000, "linger.ms": 0}
         )
         self._producer.init_transactions(_TIMEOUT_S)
+        self.ends: dict[str, int] = {}
+        """By topic, the offset after the last message published."""
 
     def publish(self, outgoing: Sequence[Outgoing]) -> None:
         """Publish all in one transaction, and return once it is committed.
@@ -60,5 +62,11 @@ class ShardPublisher:
     def _transaction(self, outgoing: Sequence[Outgoing]) -> None:
         self._producer.begin_transaction()
         for message in outgoing:
-            self._producer.produce(message.topic, message.value, message.key, message.partition)
+            self._producer.produce(
+                message.topic, message.value, message.key, message.partition, on_delivery=self._delivered
+            )
         self._producer.commit_transaction(_TIMEOUT_S)
+
+    def _delivered(self, error: KafkaError | None, message: Message) -> None:
+        if error is None:
+            self.ends[message.topic()] = message.offset() + 1

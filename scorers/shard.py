@@ -7,7 +7,7 @@ that have changed enough to be worth a message. `ScoringShard.process` is that o
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -40,7 +40,6 @@ _SEEN_AGAIN_MS = 1_000
 _NEWS = 0.3
 """Impact of a keyword that a campaign did not have as a candidate: as much as a third of its list may be new."""
 _PRODUCT_CHANGED = 0.5
-_NEVER = 1 << 62
 
 
 class Scores(Protocol):
@@ -150,11 +149,62 @@ class ScoringShard:
         """Those that would be scored now, were there no further signals."""
         return self._waiting.next(self._pace.campaigns, now_ms)
 
-    def rescore_all(self, cause: str, now_ms: int, known: Sequence[str] = ()) -> None:
-        """Score every open campaign again, and those of `known` that are ours and new: after the urgent ones."""
+    @property
+    def ends(self) -> dict[str, int]:
+        """By topic, the offset up to which all that the shard published there is in its state."""
+        return self._state.ends
+
+    def note_published(self, ends: Mapping[str, int]) -> None:
+        """The offsets after what was published last."""
+        self._state.ends.update(ends)
+
+    def take_over(self, told: Mapping[str, CampaignMemory]) -> int:
+        """Learn what the suggestion topic says from `ends` on, where the checkpoint knows less.
+
+        Returns the number of campaigns of which it had lost what they were told.
+        """
+        behind = 0
+        for campaign, topic in told.items():
+            memory = self._state.get(campaign)
+            if self._owns(campaign) and (topic.version > memory.version or (topic.closed and memory.live)):
+                behind += 1
+                self._state[campaign] = msgspec.structs.replace(
+                    topic, version=max(topic.version, memory.version), dismissed=memory.dismissed
+                )
+        return behind
+
+    def dismiss(self, record: Record) -> Feedback | None:
+        """Remember a dismissed keyword, which stays away. None when nothing new of ours was dismissed.
+
+        What cannot be read is the feedback agent's to complain about.
+        """
+        try:
+            feedback = msgspec.json.decode(record.value or b"", type=Feedback)
+        except msgspec.MsgspecError:
+            return None
+        memory = self._state.get(feedback.campaign)
+        if feedback.action != "dismissed" or not self._owns(feedback.campaign):
+            return None
+        if feedback.canonical in memory.dismissed:
+            return None
+        dismissed = memory.dismissed | {feedback.canonical}
+        self._state[feedback.campaign] = msgspec.structs.replace(memory, dismissed=dismissed)
+        return feedback
+
+    def rescore_all(self, cause: str, now_ms: int, known: Collection[str] = ()) -> None:
+        """Score every open campaign again, after the urgent ones.
+
+        `known`: all campaigns that there are, if it was looked up. Ours among them are scored if they are new; others
+        are closed.
+        """
+        self._now = now_ms
         for campaign in known:
             if self._owns(campaign) and campaign not in self._state:
                 self._state[campaign] = CampaignMemory()
+        # A topic without any campaign has lost them: that closes none.
+        for campaign in self._state.open() if known else ():
+            if campaign not in known:
+                self._close(campaign)
         for campaign in self._state.open():
             signal = Signal(entity=entity("campaign", campaign), cause=cause)
             impact = WORTH_SCORING if self._state[campaign].live else AT_ONCE
@@ -232,20 +282,11 @@ class ScoringShard:
             self._waiting.add(campaign, signal, AT_ONCE, self._now)
 
     def _heed(self, record: Record) -> None:
-        """A dismissed keyword stays away. What cannot be read is the feedback agent's to complain about."""
-        try:
-            feedback = msgspec.json.decode(record.value or b"", type=Feedback)
-        except msgspec.MsgspecError:
-            return
-        memory = self._state.get(feedback.campaign)
-        if feedback.action != "dismissed" or not self._owns(feedback.campaign):
-            return
-        if feedback.canonical in memory.dismissed:
-            return
-        dismissed = memory.dismissed | {feedback.canonical}
-        self._state[feedback.campaign] = msgspec.structs.replace(memory, dismissed=dismissed)
-        signal = Signal(entity=entity("campaign", feedback.campaign), cause="feedback", event_time=feedback.event_time)
-        self._waiting.add(feedback.campaign, signal, AT_ONCE, self._now)
+        """A campaign of which a keyword was dismissed is scored again."""
+        if feedback := self.dismiss(record):
+            campaign, event_time = feedback.campaign, feedback.event_time
+            signal = Signal(entity=entity("campaign", campaign), cause="feedback", event_time=event_time)
+            self._waiting.add(campaign, signal, AT_ONCE, self._now)
 
     def _look_after_the_rest(self) -> None:
         """Lists that were held back and may now be told; campaigns that were last scored long ago."""

@@ -51,15 +51,22 @@ class CampaignMemory(Struct, frozen=True, array_like=True):
         return frozenset(keyword.canonical for keyword in self.told if keyword.surging)
 
 
-_Memories = dict[str, CampaignMemory]
+class _Entry(Struct, frozen=True, array_like=True):
+    """Of the journal, and the snapshot."""
+
+    campaigns: dict[str, CampaignMemory]
+    ends: dict[str, int]
 
 
 class ShardState:
     """The campaigns of a shard. What changed since the last `take_entry` is the journal's next entry."""
 
     def __init__(self) -> None:
-        self._campaigns: _Memories = {}
+        self._campaigns: dict[str, CampaignMemory] = {}
         self._changed: set[str] = set()
+        self.ends: dict[str, int] = {}
+        """By topic, the offset up to which all that the shard published there is in this state. Noted with the next
+        change: it only saves a restart from reading more."""
 
     def __getitem__(self, campaign: str) -> CampaignMemory:
         return self._campaigns[campaign]
@@ -89,16 +96,18 @@ class ShardState:
             return None
         changed = {campaign: self._campaigns[campaign] for campaign in sorted(self._changed)}
         self._changed.clear()
-        return msgspec.msgpack.encode(changed)
+        return msgspec.msgpack.encode(_Entry(changed, self.ends))
 
     def snapshot(self) -> bytes:
         """The whole state, encoded."""
-        return msgspec.msgpack.encode(self._campaigns)
+        return msgspec.msgpack.encode(_Entry(self._campaigns, self.ends))
 
     @classmethod
     def restored(cls, snapshot: bytes | None, journal: Iterable[bytes]) -> ShardState:
         """The state that a snapshot and the entries after it say."""
         state = cls()
         for encoded in (*((snapshot,) if snapshot else ()), *journal):
-            state._campaigns.update(msgspec.msgpack.decode(encoded, type=_Memories))
+            entry = msgspec.msgpack.decode(encoded, type=_Entry)
+            state._campaigns.update(entry.campaigns)
+            state.ends.update(entry.ends)
         return state

@@ -7,7 +7,7 @@ from infra.topics import Topics
 from streams.log_reader import log_reader
 
 
-def known_campaigns(settings: Settings) -> list[str]:
+def known_campaigns(settings: Settings) -> frozenset[str]:
     """Campaigns that the topic holds and that no tombstone deleted, as of now.
 
     Raises:
@@ -18,4 +18,4 @@ def known_campaigns(settings: Settings) -> list[str]:
     with log_reader(settings, "known-campaigns") as reader:
         for record in reader.until_now(topic):
             known[(record.key or b"").decode(errors="replace")] = record.value is not None
-    return sorted(campaign for campaign, there in known.items() if there)
+    return frozenset(campaign for campaign, there in known.items() if there)

@@ -19,11 +19,14 @@ from infra.log import get_logger
 from infra.settings import Settings, SettingsError
 from infra.topics import Topics
 from scorers.controls import ControlReader
+from scorers.publisher import ShardPublisher
 from scorers.shard import ScoringShard, decode_signals
 from scorers.state_topic import known_campaigns
+from scorers.told_topic import memories
 from streams.exactly_once import CheckpointStore
+from streams.log_reader import log_reader
 from streams.messages import Signal
-from streams.stage import PartitionRunner, Publisher, Record, record_of
+from streams.stage import PartitionRunner, Record, record_of
 
 log = get_logger(__name__)
 
@@ -75,7 +78,7 @@ class ScoringWorker:
         scorer: ObservingScores,
         shards: Sequence[ScoringShard],
         checkpoints: CheckpointStore,
-        publisher: Callable[[int], Publisher],
+        publisher: Callable[[int], ShardPublisher],
         controls: ControlReader,
         clock: Clock,
     ) -> None:
@@ -85,7 +88,9 @@ class ScoringWorker:
         self._scorer = scorer
         self._controls = controls
         self._clock = clock
-        self._shards = list(shards)
+        self.shards = list(shards)
+        self._topics = topics
+        self._publishers = {shard.number: publisher(shard.number) for shard in self.shards}
         self._signals = topics.signals.name
         self._inputs = {topic.name: topic.partitions for topic in (topics.signals, topics.feedback)}
         self.runners = [
@@ -93,13 +98,13 @@ class ScoringWorker:
                 stage=shard,
                 owner=f"scorer/{shard.number}",
                 store=checkpoints,
-                publisher=publisher(shard.number),
+                publisher=self._publishers[shard.number],
                 clock=clock,
                 snapshot_journal_bytes=settings.snapshot_journal_bytes,
             )
-            for shard in self._shards
+            for shard in self.shards
         ]
-        self._consumer: Consumer = kafka.consumer(settings, f"keypulse-scorer-{self._shards[0].number}")
+        self._consumer: Consumer = kafka.consumer(settings, f"keypulse-scorer-{self.shards[0].number}")
         self._committed_at = 0
         self._stopping = threading.Event()
 
@@ -130,13 +135,14 @@ class ScoringWorker:
         self._controls.start()
         for runner in self.runners:
             runner.start()
+        self._take_over()
+        lost = self._assign() or any(not runner.offsets for runner in self.runners)
+        known = known_campaigns(self._settings) if lost else frozenset()
         now = self._clock.now_ms()
-        lost = self._assign()
-        known = known_campaigns(self._settings) if lost else []
-        for shard in self._shards:
+        for shard in self.shards:
             shard.rescore_all("restarted", now, known)
-        metrics.PARTITIONS_OWNED.labels("scorer").set(len(self._shards))
-        log.info("scoring shards %s", ", ".join(str(shard.number) for shard in self._shards))
+        metrics.PARTITIONS_OWNED.labels("scorer").set(len(self.shards))
+        log.info("scoring shards %s", ", ".join(str(shard.number) for shard in self.shards))
 
     def turn(self) -> None:
         """Signals pile up for a moment; then each shard scores what they concern and tells what is worth a message."""
@@ -144,10 +150,11 @@ class ScoringWorker:
         self._controls.poll()
         self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
         now = self._clock.now_ms()
-        self._scorer.prepare([campaign for shard in self._shards for campaign in shard.next_campaigns(now)])
-        for runner, shard in zip(self.runners, self._shards, strict=True):
+        self._scorer.prepare([campaign for shard in self.shards for campaign in shard.next_campaigns(now)])
+        for runner, shard in zip(self.runners, self.shards, strict=True):
             with metrics.BATCH_SECONDS.labels("scorer").time():
                 runner.step(_unread(records, runner))
+            shard.note_published(self._publishers[shard.number].ends)
             self._measure(shard)
         metrics.CAMPAIGNS_WAITING.set(self.waiting)
         if self._clock.now_ms() - self._committed_at >= _COMMIT_EVERY_MS:
@@ -156,11 +163,11 @@ class ScoringWorker:
     @property
     def waiting(self) -> int:
         """Campaigns that wait to be scored."""
-        return sum(shard.waiting for shard in self._shards)
+        return sum(shard.waiting for shard in self.shards)
 
     def _read(self) -> list[Record]:
         """What is there after `scorer_interval_ms`, or at once when campaigns wait that should be scored."""
-        wait_ms = 0 if any(shard.urgent for shard in self._shards) else self._settings.scorer_interval_ms
+        wait_ms = 0 if any(shard.urgent for shard in self.shards) else self._settings.scorer_interval_ms
         records = []
         for message in self._consumer.consume(_MOST_RECORDS, timeout=wait_ms / 1_000):
             if error := message.error():
@@ -180,18 +187,51 @@ class ScoringWorker:
         for event_time in shard.take_event_times():
             metrics.EVENT_TO_SUGGESTION_SECONDS.observe(max(now - event_time, 0) / 1_000)
 
+    def _take_over(self) -> None:
+        """Read what the shards said last and what was dismissed, before anything is told.
+
+        Nobody else writes our partitions by now. After a clean end that is one transaction of each; all of them when
+        the checkpoint is gone.
+        """
+        own = {shard.number: shard.ends.get(self._topics.suggestions.name, 0) for shard in self.shards}
+        feedback = self._topics.feedback
+        with log_reader(self._settings, "scorer-start") as reader:
+            told = memories(
+                reader.until_now(
+                    self._topics.suggestions, lambda partition, low, high: max(low, own.get(partition, high))
+                )
+            )
+            for shard in self.shards:
+                if behind := shard.take_over(told):
+                    log.error(
+                        "the checkpoint of shard %d lost what %d campaigns were told; taken over from %s. Check that "
+                        "Redis at checkpoint_redis_url runs with appendonly yes and appendfsync always",
+                        shard.number,
+                        behind,
+                        self._topics.suggestions.name,
+                    )
+            for record in reader.until_now(
+                feedback, lambda partition, low, _: max(low, self._read_up_to(feedback.name, partition))
+            ):
+                for shard in self.shards:
+                    shard.dismiss(record)
+
+    def _read_up_to(self, topic: str, partition: int) -> int:
+        """The offset before which every shard has read."""
+        return min(runner.offsets.get((topic, partition), 0) for runner in self.runners)
+
     def _assign(self) -> bool:
         """Read on from the earliest of the shards' offsets; whether records that a shard had not read are gone."""
         starts, lost = [], False
         for topic, partitions in self._inputs.items():
             for partition in range(partitions):
                 place = TopicPartition(topic, partition)
-                offsets = [runner.offsets.get((topic, partition), 0) for runner in self.runners]
+                wanted = self._read_up_to(topic, partition)
                 oldest, _ = self._consumer.get_watermark_offsets(place, timeout=_REQUEST_S)
-                if oldest > min(offsets):
+                if oldest > wanted:
                     lost = True
                     log.warning("%s[%d]: records before %d are gone", topic, partition, oldest)
-                place.offset = max(oldest, min(offsets)) or OFFSET_BEGINNING
+                place.offset = max(oldest, wanted) or OFFSET_BEGINNING
                 starts.append(place)
         self._consumer.assign(starts)
         return lost

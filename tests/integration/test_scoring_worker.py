@@ -33,6 +33,7 @@ from scorers.worker import ScoringWorker, shards_of
 from streams.agents import CampaignAgent, CatalogueAgent, signal_messages
 from streams.exactly_once import Fenced, Outgoing, RedisCheckpoints
 from streams.live_items import RedisLiveItems
+from streams.log_reader import log_reader
 from streams.messages import CampaignState, ProductState, Signal
 from streams.normal_form import normal_form
 from streams.publisher import KafkaPublisher
@@ -69,6 +70,12 @@ class Deployment:
 
     def signal(self, *signals: Signal) -> None:
         self.publisher.publish(signal_messages(signals, self.topics.signals, self.clock.now_ms()))
+
+    def surge(self, text: str) -> None:
+        """Searches of a keyword rise to sixty times as many, and that is signalled."""
+        sums = surging_vector(self.settings, per_day=100, surge=60.0)
+        self.vectors.write(0, 1, [f"keyword:{normal_form(text)}"], sums, self.clock.now_ms())
+        self.signal(Signal(f"keyword:{normal_form(text)}", "moved", "searches", "1h", 4, 240, NOW))
 
     def states(self, *campaigns: str) -> None:
         """Publish a product and campaigns, and let the agents of the streams floor handle them."""
@@ -240,6 +247,38 @@ def test_a_worker_that_is_restarted_goes_on_and_repeats_nothing(deployment: Depl
         deployment.signal(Signal(f"keyword:{normal_form('boots kids')}", "moved", "searches", "1h", 4, 240, NOW))
         read = deployment.wait(covers(*CAMPAIGNS, "new", version=2))
     assert all(found == [1, 2] for found in versions(read).values())
+
+
+def test_without_its_checkpoint_a_worker_goes_on_from_what_readers_saw(
+    deployment: Deployment, caplog: pytest.LogCaptureFixture
+) -> None:
+    deployment.states(*CAMPAIGNS)
+    with deployment.worker():
+        deployment.wait(covers(*CAMPAIGNS))
+        deployment.surge("boots kids")
+        deployment.wait(covers(*CAMPAIGNS, version=2))
+    redis.connect(deployment.settings.checkpoint_redis_url).flushall()
+    deployment.close("c3")
+    with deployment.worker():
+        deployment.wait(lambda read: 0 in versions(read)["c3"])
+        deployment.surge("rain boots")
+        others = [name for name in CAMPAIGNS if name != "c3"]
+        read = deployment.wait(covers(*others, version=3))
+    assert versions(read) == {name: [1, 2, 3] for name in others} | {"c3": [1, 2, 0]}
+    third = [one.suggestions for one in read if one.suggestions and one.suggestions.version == 3]
+    assert {one.trigger.entity for one in third} == {f"keyword:{normal_form('rain boots')}"}
+    assert "lost what" in caplog.text
+
+
+def test_a_clean_restart_reads_nothing_of_the_topic_again(deployment: Deployment) -> None:
+    deployment.states(*CAMPAIGNS)
+    with deployment.worker() as worker:
+        deployment.wait(covers(*CAMPAIGNS))
+    name = deployment.topics.suggestions.name
+    with log_reader(deployment.settings, "test") as reader:
+        for shard in worker.shards:
+            last = max(r.offset for r in reader.until_now(deployment.topics.suggestions) if r.partition == shard.number)
+            assert shard.ends[name] == last + 1
 
 
 def test_of_two_workers_the_later_one_owns_the_shard(deployment: Deployment) -> None:

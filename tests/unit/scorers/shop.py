@@ -5,7 +5,7 @@ Only the ranker is a stand-in (its probabilities rise with similarity), since wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 import numpy as np
@@ -26,6 +26,7 @@ from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import ExactNeighbours
 from scorers.scoring import Scorer
 from scorers.shard import ScoringShard, decode_signals
+from scorers.told_topic import memories
 from streams.exactly_once import MemoryCheckpoints
 from streams.messages import (
     CampaignKeyword,
@@ -95,8 +96,8 @@ class Shop:
         self.vector("category:boots", searches=(70, 420, 10_000, 70_000))
         self.start()
 
-    def start(self) -> None:
-        """A new worker, which knows nothing but what the checkpoint says."""
+    def start(self, known: Collection[str] = ()) -> None:
+        """A new worker, which knows nothing but what checkpoint and topics say. `known`: all campaigns there are."""
         encoder = LetterEncoder()
         catalogue = KeywordCatalogue(self.table, encoder.encode([one.text for one in self.table]))
         generator = CandidateGenerator(
@@ -107,7 +108,17 @@ class Shop:
         self.shard = ScoringShard(0, self.settings, self.topics, self.scorer, self.controls)
         self.runner = PartitionRunner(self.shard, "scorer/0", self.checkpoints, self.broker, self.clock)
         self.runner.start()
-        self.shard.rescore_all("restarted", self.clock.now_ms())
+        log = self.broker.logs[self.topics.suggestions.name, 0]
+        self.taken_over = self.shard.take_over(memories(log[self.shard.ends.get(self.topics.suggestions.name, 0) :]))
+        for record in self.records:
+            if record.topic == self.topics.feedback.name:
+                self.shard.dismiss(record)
+        self.shard.rescore_all("restarted", self.clock.now_ms(), known)
+
+    def lose_checkpoint(self) -> None:
+        """The checkpoint store is empty, and a new worker starts."""
+        self.checkpoints = MemoryCheckpoints()
+        self.start()
 
     # --- what others write ---------------------------------------------------------------------------------------
 
@@ -192,6 +203,7 @@ class Shop:
             ]
         )
         self.runner.step(records)
+        self.shard.note_published({topic: len(log) for (topic, _), log in self.broker.logs.items()})
         return self.published()[before:]
 
     def published(self) -> list[SuggestionSet | None]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 
 from infra.settings import WINDOW_LENGTHS_MS
@@ -336,6 +338,74 @@ def test_campaigns_of_other_shards_are_left_alone() -> None:
     shop.campaign(foreign, "i1")
     shop.dismiss(foreign, "rain boots")
     assert foreign not in {one.campaign for one in shop.turn() + shop.turn(INTERVAL) if one}
+
+
+# --- a checkpoint that was lost ------------------------------------------------------------------------------------
+
+
+def test_versions_grow_on_when_the_checkpoint_is_lost_and_nothing_is_told_twice(shop: Shop) -> None:
+    shop.told()
+    shop.searches("boots kids", per_day=100, surge=60)
+    shop.moved("boots kids", 4, 240)
+    assert shop.told().version == 2
+    shop.lose_checkpoint()
+    assert shop.taken_over == 1
+    assert shop.turn() == shop.turn(INTERVAL) == []
+    shop.searches("rain boots", per_day=100, surge=60)
+    shop.moved("rain boots", 4, 240)
+    after = shop.told()
+    assert (after.version, after.changes.removed) == (3, [])
+    assert after.changes.kept
+
+
+def test_a_checkpoint_set_back_is_behind_and_a_kept_one_is_not(shop: Shop) -> None:
+    shop.told()
+    old = deepcopy(shop.checkpoints)
+    for surge in (60, 600):
+        shop.searches("boots kids", per_day=100, surge=surge)
+        shop.moved("boots kids", 4, 240)
+        shop.told(INTERVAL)
+    shop.start()
+    assert (shop.taken_over, shop.turn()) == (0, [])
+    # Its outbox goes out once more: an older list stands last, so the newest is told anew.
+    shop.checkpoints = old
+    shop.start()
+    assert shop.taken_over == 1
+    assert [one.version for one in shop.published() if one] == [1, 2, 3, 3, 1]
+    assert shop.told().version == 4
+
+
+def test_without_its_checkpoint_a_closed_campaign_gets_its_tombstone_once(shop: Shop) -> None:
+    shop.told()
+    shop.lose_checkpoint()
+    shop.signal(Signal("campaign:c1", "closed"))
+    assert shop.turn() == [None]
+    shop.lose_checkpoint()
+    assert (shop.turn(), shop.turn(INTERVAL)) == ([], [])
+    shop.campaign("c1", "i1")
+    assert shop.told().version == 2
+
+
+def test_a_campaign_that_is_gone_is_closed_though_nobody_said_so(shop: Shop) -> None:
+    shop.campaign("c2", "i2")
+    assert len(shop.turn()) == 2
+    shop.start(known={"c2"})
+    assert shop.turn() == [None]
+    shop.start(known=())
+    assert shop.turn() == []
+
+
+def test_what_was_dismissed_stays_away_without_a_checkpoint(shop: Shop) -> None:
+    first = shop.told()
+    shop.dismiss("c1", first.suggestions[0].keyword)
+    second = shop.told(INTERVAL)
+    shop.lose_checkpoint()
+    assert shop.turn() == []
+    shop.searches("boots kids", per_day=100, surge=60)
+    shop.moved("boots kids", 4, 240)
+    third = shop.told(INTERVAL)
+    assert third.version == second.version + 1
+    assert first.suggestions[0].keyword not in texts(third)
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------
