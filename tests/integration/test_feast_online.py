@@ -90,7 +90,9 @@ def test_a_feature_service_answers_in_one_call(store: Any, reader: VectorReader)
     answer = store.get_online_features(store.get_feature_service("ranker_v1"), [row]).to_dict()
     for kind in KINDS:
         assert answer[f"{kind}_sums"][0] == reader.vectors(kind, [row[kind]]).sums[0].tolist()
-    assert {"item_ctr_7d", "pair_searches_trend_10m_1h"} <= answer.keys()
+    assert {"item_ctr_7d", "pair_searches_trend_10m_1h", "price", "live_items", "state"} <= answer.keys()
+    page = store.get_online_features(store.get_feature_service("keyword_suggestions_v1"), [row]).to_dict()
+    assert page["item_sums"] == answer["item_sums"]
 
 
 def test_state_rows_equal_get_online_features(store: Any, redis: Redis, reader: VectorReader) -> None:
