@@ -64,7 +64,7 @@ class Signal(Struct, frozen=True, array_like=True):
 
     entity: str
     cause: str
-    """`moved`, `decayed`, `surged`, `created`, `changed`, `closed`, `feedback`, `model` or `drifted`."""
+    """`moved`, `decayed`, `surged`, `created`, `changed`, `closed`, `feedback` or `drifted`."""
     metric: str = ""
     """Which sum moved most, e.g. `searches`. Of a category that drifted `ctr` or `conversion`, in parts per million."""
     window: str = ""
