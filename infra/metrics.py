@@ -54,9 +54,14 @@ FEATURE_LOG_ROWS = Counter("keypulse_feature_log_rows", "Served vectors archived
 # Agents
 AGENT_RECORDS = Counter("keypulse_agent_records", "Records an agent took", ["agent"])
 FEEDBACK = Counter("keypulse_feedback", "Feedback on suggestions", ["action"])
-DRIFT_DETECTED = Counter("keypulse_drift_detected", "ADWIN reported a change", ["category", "rate"])
+DRIFT_DETECTED = Counter("keypulse_drift_detected", "A rate of a category has changed", ["category", "rate"])
+DRIFT_RATIO = Gauge(
+    "keypulse_drift_ratio", "A rate since its last change over that before; 1: none in 6 hours", ["category", "rate"]
+)
 LIVE_CALIBRATION = Gauge(
-    "keypulse_live_calibration", "Live clicks over predicted clicks of adopted keywords", ["category"]
+    "keypulse_live_calibration",
+    "Clicks on adopted keywords over those foreseen, had every place been the first; a change says something, not 1",
+    ["category"],
 )
 
 # Scoring

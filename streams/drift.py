@@ -1,32 +1,45 @@
 """Have shoppers changed, and do our predictions still hold? Online statistics that feed metrics and reasons, no score.
 
-Both work on what was counted between two looks at the online store (`Increments`), so they read no event: a category's
-CTR and conversion go through ADWIN (Bifet & Gavalda 2007, "Learning from time-changing data with adaptive windowing"),
-and live clicks on adopted keywords are held against the clicks that were predicted.
+They work on what was counted between two looks at the online store (`Increments`), so they read no event. Three rates
+of each category go through ADWIN (Bifet & Gavalda 2007, "Learning from time-changing data with adaptive windowing"):
+clicks per impression, purchases per click, and the live calibration, i.e. clicks on adopted keywords per click that
+their last published P(click) foresaw.
+
+P(click) is that of the first place of a page, and the impressions counted are those of all places, so a calibration
+lies below 1 where every prediction is right. What says something is a change of it: P(click) no longer goes with the
+clicks as it used to, or adopted keywords are shown on other places than before.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from river.drift import ADWIN
-from river.stats import EWMean
 
 from feature_repo.vectors import METRICS, windows
+from infra.settings import HOUR_MS
 
-Rate = Literal["ctr", "conversion"]
+Rate = Literal["ctr", "conversion", "calibration"]
 
-_MOST_TRIALS = 2_000
+_MOST_TRIALS = 500
 """Of one look. It bounds the cost: a busy category gives a sample of its impressions."""
-_FADING = 0.05
-"""Weight of the newest look in the calibration's means: what is some 40 looks old hardly counts."""
-_LEAST_EXPECTED_CLICKS = 20.0
-"""Before so many clicks were expected, a calibration says more about chance than about the model."""
+_TRIALS = {"ctr": 1.0, "conversion": 1.0, "calibration": 4.0}
+"""For one of exposure. ADWIN takes trials that succeed or don't; a click foreseen is taken for four of them, so that up
+to four times as many clicks as foreseen can be told apart."""
+_LOOKS_KEPT = 360
+"""Among which the beginning of a change is sought: an hour of looks, at the usual interval."""
+_EVIDENCE = float(np.log(1_000))
+"""The looks must be so much likelier (in logs) with the change than without."""
+_LASTS_MS = 6 * HOUR_MS
+"""By then a change is how things are."""
+_TINY = 1e-9
+_LEAST_FORESEEN = 20.0
+"""When fewer clicks were foreseen, a calibration says more about chance than about the model."""
 
 
 class Counted(NamedTuple):
@@ -79,73 +92,131 @@ class Drift:
     rate: Rate
     before: float
     after: float
+    """Of all that was counted since."""
+    since_ms: int
+    """The moment that divides the looks best into those before and after."""
+
+    @property
+    def ratio(self) -> float:
+        """After over before; infinite when there was nothing before."""
+        return self.after / self.before if self.before else float("inf")
 
 
 class DriftDetector:
-    """One ADWIN for each category and rate, fed one trial an impression (or click). Deterministic."""
+    """Watches the rates of all categories. Deterministic: the same looks give the same drifts."""
 
     def __init__(self) -> None:
-        self._detectors: dict[tuple[str, Rate], _RateDetector] = defaultdict(_RateDetector)
+        self._rates: dict[tuple[str, Rate], _RateDetector] = {}
 
-    def observe(self, category: str, counted: Counted) -> list[Drift]:
-        """Take what a category gained; the rates that have changed by it."""
-        watched: list[tuple[Rate, float, float]] = [
-            ("ctr", counted.impressions, counted.clicks),
-            ("conversion", counted.clicks, counted.purchases),
+    def observe(self, category: str, rate: Rate, exposure: float, successes: float, at_ms: int) -> Drift | None:
+        """Take what a look at `at_ms`, later than the looks before, found new; the drift if it shows that one began.
+
+        Args:
+            exposure: impressions, clicks or clicks foreseen, by `rate`.
+            successes: clicks or purchases.
+        """
+        if exposure <= 0:
+            return None
+        detector = self._rates.setdefault((category, rate), _RateDetector(_TRIALS[rate]))
+        change = detector.observe(exposure, successes, at_ms)
+        return Drift(category, rate, *change) if change else None
+
+    def under_way(self, now_ms: int) -> list[Drift]:
+        """The last drift of each rate, if it isn't too long ago, as what was counted since then shows it."""
+        return [
+            Drift(category, rate, *change)
+            for (category, rate), detector in self._rates.items()
+            if (change := detector.change) and now_ms - change.since_ms <= _LASTS_MS
         ]
-        drifts = []
-        for rate, trials, successes in watched:
-            if trials and (change := self._detectors[category, rate].observe(trials, successes)):
-                drifts.append(Drift(category, rate, *change))
-        return drifts
+
+    def ratios(self, now_ms: int) -> dict[tuple[str, Rate], float]:
+        """By category and rate, what `under_way` shows; 1 for a rate that hasn't drifted."""
+        drifts = {(drift.category, drift.rate): drift.ratio for drift in self.under_way(now_ms)}
+        return dict.fromkeys(self._rates, 1.0) | drifts
+
+    def calibrations(self) -> dict[str, float]:
+        """Clicks over clicks foreseen in the last looks, for categories of which enough is known."""
+        return {
+            category: clicks / foreseen
+            for (category, rate), detector in self._rates.items()
+            if rate == "calibration"
+            for foreseen, clicks in [detector.last_looks()]
+            if foreseen >= _LEAST_FORESEEN
+        }
+
+
+class _Change(NamedTuple):
+    before: float
+    after: float
+    since_ms: int
 
 
 class _RateDetector:
-    def __init__(self) -> None:
+    """ADWIN says that a rate has changed; since when, and from what to what, the looks kept say."""
+
+    def __init__(self, trials: float) -> None:
+        """`trials` stand for one of exposure."""
         self._adwin = ADWIN()
+        self._trials = trials
+        self._untried = np.zeros(2)
+        """Trials and successes too few to be tried."""
         self._due = 0.5
+        self._looks: deque[tuple[int, float, float]] = deque(maxlen=_LOOKS_KEPT)
+        self._counted = np.zeros(2)
+        """Exposure and successes since the last change."""
+        self._before: tuple[float, int] | None = None
 
-    def observe(self, trials: float, successes: float) -> tuple[float, float] | None:
-        """The rate before and after, when it has changed.
+    @property
+    def change(self) -> _Change | None:
+        """The last one."""
+        if self._before is None:
+            return None
+        before, since_ms = self._before
+        return _Change(before, float(self._counted[1] / self._counted[0]), since_ms)
 
-        Successes are spread evenly over the trials, and what is left of one goes over to the next look.
-        """
-        share = min(successes / trials, 1.0)
-        before, changed = self._adwin.estimation, False
-        for _ in range(int(min(trials, _MOST_TRIALS))):
+    def observe(self, exposure: float, successes: float, at_ms: int) -> _Change | None:
+        """The change, when this look shows that the rate has changed."""
+        self._looks.append((at_ms, exposure, successes))
+        self._counted += exposure, successes
+        changed = self._try(exposure * self._trials, successes)
+        return self.change if changed and self._divide() else None
+
+    def last_looks(self) -> tuple[float, float]:
+        """Exposure and successes of the looks kept."""
+        return sum(look[1] for look in self._looks), sum(look[2] for look in self._looks)
+
+    def _try(self, trials: float, successes: float) -> bool:
+        """Whether ADWIN notices a change. Successes are spread evenly over the trials."""
+        self._untried += trials, successes
+        share = min(self._untried[1] / self._untried[0], 1.0)
+        whole = int(self._untried[0])
+        self._untried *= (self._untried[0] - whole) / self._untried[0]
+        changed = False
+        for _ in range(min(whole, _MOST_TRIALS)):
             self._due += share
             success = self._due >= 1.0
             self._due -= success
             self._adwin.update(int(success))
             changed = changed or self._adwin.drift_detected
-        return (before, self._adwin.estimation) if changed else None
+        return changed
+
+    def _divide(self) -> bool:
+        """Find when the change began, as the looks (counts: Poisson) are likeliest; False if they show hardly any."""
+        at_ms, exposure, successes = np.array(self._looks).T
+        older = self._counted - (exposure.sum(), successes.sum())
+        before = older[:, None] + np.cumsum([exposure, successes], axis=1)[:, :-1]
+        after = self._counted[:, None] - before
+        evidence = _likelihood(before) + _likelihood(after) - _likelihood(self._counted)
+        best = int(np.argmax(evidence)) if len(evidence) else 0
+        if not len(evidence) or evidence[best] < _EVIDENCE:
+            return False
+        self._before = float(before[1, best] / before[0, best]), int(at_ms[best])
+        self._counted = after[:, best]
+        self._looks = deque(list(self._looks)[best + 1 :], maxlen=_LOOKS_KEPT)
+        return True
 
 
-class Calibration:
-    """Live clicks over predicted clicks, a category at a time; 1 is as predicted."""
-
-    def __init__(self) -> None:
-        self._clicks: dict[str, EWMean] = defaultdict(lambda: EWMean(_FADING))
-        self._expected: dict[str, EWMean] = defaultdict(lambda: EWMean(_FADING))
-        self._expected_in_all: dict[str, float] = defaultdict(float)
-
-    def observe(self, counted: Mapping[str, Counted], predicted: Mapping[str, tuple[str, float]]) -> None:
-        """Take what pairs gained, of which `predicted` has category and P(click)."""
-        clicks: dict[str, float] = defaultdict(float)
-        expected: dict[str, float] = defaultdict(float)
-        for pair, gained in counted.items():
-            category, p_click = predicted[pair]
-            clicks[category] += gained.clicks
-            expected[category] += gained.impressions * p_click
-        for category, sum_expected in expected.items():
-            self._clicks[category].update(clicks[category])
-            self._expected[category].update(sum_expected)
-            self._expected_in_all[category] += sum_expected
-
-    def ratios(self) -> dict[str, float]:
-        """By category, for those of which enough is known."""
-        return {
-            category: self._clicks[category].get() / expected.get()
-            for category, expected in self._expected.items()
-            if self._expected_in_all[category] >= _LEAST_EXPECTED_CLICKS and expected.get() > 0
-        }
+def _likelihood(counted: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log-likelihood of successes at their own rate, without what doesn't depend on the rate."""
+    exposure, successes = counted
+    return np.asarray(successes * np.log(np.maximum(successes, _TINY) / exposure))

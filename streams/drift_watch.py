@@ -7,7 +7,8 @@ keyword. What it knew before a restart it finds in the archived feature log, whi
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,22 +16,23 @@ import numpy as np
 
 from feature_repo.archive import files_of
 from feature_repo.codec import vector_view
-from feature_repo.vectors import entity, pair_key, sum_names
+from feature_repo.vectors import pair_key, sum_names
 from infra import metrics
 from infra.clock import Clock
 from infra.log import get_logger
 from infra.settings import DAY_MS, MINUTE_MS, Settings
 from infra.topics import Topics
 from streams.agents import signal_messages
+from streams.drift_signal import DRIFT_AGAIN_MS, drift_signal
 from streams.exactly_once import Outgoing
 from streams.live_items import LiveItems
 from streams.log_reader import LogReader
-from streams.messages import Signal, SuggestionSet
+from streams.messages import SuggestionSet
 
 if TYPE_CHECKING:
     import faust
 
-    from feature_repo.vector_reader import OnlineSource, Vectors
+    from feature_repo.vector_reader import OnlineSource, StateRow, Vectors
     from streams.drift import Drift
     from streams.stage import Publisher
 
@@ -38,77 +40,101 @@ log = get_logger(__name__)
 
 _TAIL_MS = DAY_MS
 """How much of the archived log is read at start. ADWIN itself forgets what lies before the last change."""
-_PER_MILLION = 1_000_000
+_LOOKS_MS = {"category": MINUTE_MS, "pair": 10 * MINUTE_MS}
+"""How far apart the archived looks are: there are far more pairs than categories."""
 
 
 class DriftWatch:
-    """Drift of each category's rates, and live calibration. One in a deployment: see `register`."""
+    """Drift of each category's rates and live calibration. One in a deployment: see `register`."""
 
     def __init__(self, settings: Settings, source: OnlineSource, live: LiveItems, clock: Clock) -> None:
         # River's drift package takes three seconds to import: only the worker that watches pays for it.
-        from streams.drift import Calibration, DriftDetector, Increments
+        from streams.drift import DriftDetector, Increments
 
         self._settings = settings
         self._topics = Topics.of(settings)
         self._source = source
         self._live = live
         self._clock = clock
-        self._categories = Increments(settings.windows)
-        self._pairs = Increments(settings.windows)
+        self._gained = {kind: Increments(settings.windows) for kind in _LOOKS_MS}
         self._detector = DriftDetector()
-        self._calibration = Calibration()
         self._predictions = _Predictions(settings)
+        self._told_at = 0
         self._restore(clock.now_ms())
 
     def look(self) -> list[Outgoing]:
         """Take a look; the signals of what has drifted. Blocks for a round trip or two."""
         now_ms = self._clock.now_ms()
-        self._calibrate()
-        categories = self._live.categories()
-        drifts = self._observe(categories, self._source.vectors("category", categories))
+        p_click = self._predictions.up_to_now()
+        categories, pairs = self._live.categories(), list(p_click)
+        read = self._source.read({"category": categories, "pair": pairs}, {"product": _items(pairs)})
+        drifts = self._observe(categories, read.vectors["category"], now_ms)
+        drifts += self._calibrate(pairs, read.vectors["pair"], _foreseen(p_click, read.rows["product"]), now_ms)
         for drift in drifts:
             metrics.DRIFT_DETECTED.labels(drift.category, drift.rate).inc()
             log.info("%s of %s went from %.4f to %.4f", drift.rate, drift.category, drift.before, drift.after)
-        return signal_messages([_signal(drift) for drift in drifts], self._topics.signals, now_ms)
+        self._measure(now_ms)
+        if now_ms - self._told_at >= DRIFT_AGAIN_MS:
+            self._told_at = now_ms
+            drifts = self._detector.under_way(now_ms)
+        return signal_messages([drift_signal(drift) for drift in drifts], self._topics.signals, now_ms)
 
     def close(self) -> None:
-        """Give the connection to Kafka back."""
+        """Give the connection to Kafka back. What was measured is another worker's to say from now on."""
         self._predictions.close()
+        metrics.DRIFT_RATIO.clear()
+        metrics.LIVE_CALIBRATION.clear()
 
-    def _observe(self, categories: list[str], vectors: Vectors) -> list[Drift]:
-        gained = self._categories.observe(categories, vectors.sums, vectors.as_of)
-        return [drift for category, counted in gained.items() for drift in self._detector.observe(category, counted)]
+    def _observe(self, categories: list[str], vectors: Vectors, at_ms: int) -> list[Drift]:
+        drifts = []
+        for category, counted in self._gained["category"].observe(categories, *vectors).items():
+            drifts += [
+                self._detector.observe(category, "ctr", counted.impressions, counted.clicks, at_ms),
+                self._detector.observe(category, "conversion", counted.clicks, counted.purchases, at_ms),
+            ]
+        return [drift for drift in drifts if drift]
 
-    def _calibrate(self) -> None:
-        adopted = self._predictions.up_to_now()
-        pairs = list(adopted)
-        if not pairs:
-            return
-        read = self._source.read({"pair": pairs}, {"product": [pair.partition("|")[0] for pair in pairs]})
-        predicted = {
-            pair: (str(row["category"]), adopted[pair])
-            for pair, row in zip(pairs, read.rows["product"], strict=True)
-            if row is not None
-        }
-        gained = self._pairs.observe(pairs, read.vectors["pair"].sums, read.vectors["pair"].as_of)
-        self._calibration.observe({pair: gained[pair] for pair in gained if pair in predicted}, predicted)
-        for category, ratio in self._calibration.ratios().items():
-            metrics.LIVE_CALIBRATION.labels(category).set(ratio)
+    def _calibrate(
+        self, pairs: list[str], vectors: Vectors, foreseen: Mapping[str, tuple[str, float]], at_ms: int
+    ) -> list[Drift]:
+        """Hold clicks on pairs against those that their impressions and P(click) let expect; both are in `foreseen`."""
+        of_category: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
+        for pair, counted in self._gained["pair"].observe(pairs, *vectors).items():
+            if pair in foreseen:
+                category, p_click = foreseen[pair]
+                of_category[category][0] += counted.impressions * p_click
+                of_category[category][1] += counted.clicks
+        drifts = [
+            self._detector.observe(category, "calibration", expected, clicks, at_ms)
+            for category, (expected, clicks) in of_category.items()
+        ]
+        return [drift for drift in drifts if drift]
+
+    def _measure(self, now_ms: int) -> None:
+        for (category, rate), ratio in self._detector.ratios(now_ms).items():
+            metrics.DRIFT_RATIO.labels(category, rate).set(ratio)
+        for category, calibration in self._detector.calibrations().items():
+            metrics.LIVE_CALIBRATION.labels(category).set(calibration)
 
     def _restore(self, now_ms: int) -> None:
-        """Look at the archived log's last day as if it were live; what drifted then was told then."""
+        """Look at the archived log's last day as if it were live; what drifted then was told then.
+
+        Pairs are held against the P(click) that was published last: the topic keeps no earlier ones.
+        """
         looks = 0
-        for categories, vectors in archived_looks(self._settings, now_ms - _TAIL_MS):
-            self._observe(categories, vectors)
+        for categories, vectors in archived_looks(self._settings, "category", now_ms - _TAIL_MS):
+            self._observe(categories, vectors, int(vectors.as_of.max()))
+            looks += 1
+        p_click = self._predictions.up_to_now()
+        foreseen = _foreseen(p_click, self._source.rows("product", _items(p_click)))
+        for pairs, vectors in archived_looks(self._settings, "pair", now_ms - _TAIL_MS, foreseen):
+            self._calibrate(pairs, vectors, foreseen, int(vectors.as_of.max()))
             looks += 1
         log.info("drift watch: %d archived looks", looks)
 
 
 class _Predictions:
-    """The last published P(click) of adopted keywords, by pair, kept up to date from the suggestions topic.
-
-    Of campaigns with one item only: there P(click) is that of an impression, elsewhere that of a page with any of them.
-    """
+    """The last published P(click) of adopted keywords, by pair, kept up to date from the suggestions topic."""
 
     def __init__(self, settings: Settings) -> None:
         self._topic = Topics.of(settings).suggestions
@@ -128,44 +154,55 @@ class _Predictions:
 
 
 def _adopted(told: SuggestionSet) -> dict[str, float]:
+    """P(click) by pair. What is published is the chance that any of n items is clicked: they are taken to be alike."""
     return {
-        pair_key(one.items[0], one.canonical): one.p_click
+        pair_key(item, one.canonical): 1 - (1 - one.p_click) ** (1 / len(one.items))
         for one in told.suggestions
-        if one.adopted and len(one.items) == 1
+        if one.adopted
+        for item in one.items
     }
 
 
-def _signal(drift: Drift) -> Signal:
-    return Signal(
-        entity=entity("category", drift.category),
-        cause="drifted",
-        metric=drift.rate,
-        before=round(drift.before * _PER_MILLION),
-        after=round(drift.after * _PER_MILLION),
-    )
+def _items(pairs: Iterable[str]) -> list[str]:
+    return [pair.partition("|")[0] for pair in pairs]
 
 
-def archived_looks(settings: Settings, since_ms: int) -> Iterator[tuple[list[str], Vectors]]:
-    """The categories' vectors in the archived feature log since a moment: the last of each minute, in order of time."""
+def _foreseen(p_click: Mapping[str, float], products: Iterable[StateRow | None]) -> dict[str, tuple[str, float]]:
+    """Category and P(click) of the pairs, in whose order the `products` are, that are on sale."""
+    return {
+        pair: (str(row["category"]), p_click[pair])
+        for pair, row in zip(p_click, products, strict=True)
+        if row is not None
+    }
+
+
+def archived_looks(
+    settings: Settings, kind: str, since_ms: int, keys: Collection[str] | None = None
+) -> Iterator[tuple[list[str], Vectors]]:
+    """Vectors of categories or pairs in the archived feature log since a moment, in order of time.
+
+    A look has the last vector of a minute (of pairs: ten) of each entity that has one there, or of those among `keys`.
+    """
     import polars as pl
 
     from feature_repo.vector_reader import Vectors
 
-    files = sorted(settings.feature_log_path.glob(files_of("category")))
+    files = sorted(settings.feature_log_path.glob(files_of(kind)))
     if not files:
         return
     moment = pl.col("event_timestamp").dt.epoch("ms")
+    wanted = pl.lit(True) if keys is None else pl.col(kind).is_in(list(keys))
     rows = (
         pl.scan_parquet(files)
-        .select("category", "sequence", as_of=moment, sums=pl.col(vector_view("category")))
-        .filter(pl.col("as_of") >= since_ms, pl.col("sums").list.len() == len(sum_names(settings.windows)))
-        .with_columns(minute=pl.col("as_of") // MINUTE_MS)
+        .select(kind, "sequence", as_of=moment, sums=pl.col(vector_view(kind)))
+        .filter(pl.col("as_of") >= since_ms, wanted, pl.col("sums").list.len() == len(sum_names(settings.windows)))
+        .with_columns(look=pl.col("as_of") // _LOOKS_MS[kind])
         .sort("as_of", "sequence")
-        .unique(["category", "minute"], keep="last", maintain_order=True)
+        .unique([kind, "look"], keep="last", maintain_order=True)
         .collect()
     )
-    for _, look in rows.group_by("minute", maintain_order=True):
-        yield look["category"].to_list(), Vectors(np.array(look["sums"].to_list()), look["as_of"].to_numpy())
+    for _, look in rows.group_by("look", maintain_order=True):
+        yield look[kind].to_list(), Vectors(np.array(look["sums"].to_list()), look["as_of"].to_numpy())
 
 
 def register(

@@ -41,7 +41,7 @@ class Market:
         self.source = VectorReader(self.online, settings)
         self.live = RedisLiveItems(self.online)
         topics = Topics.of(settings)
-        catalogue = CatalogueAgent(topics, self.source, StateWriter(self.online), self.live)
+        catalogue = CatalogueAgent(settings, self.source, StateWriter(self.online), self.live)
         value = msgspec.json.encode(PRODUCT)
         catalogue.handle([Record(topics.product_state.name, 0, 0, PRODUCT.item.encode(), value, START)], START)
         self._writer = VectorWriter(self.online, settings)
@@ -68,49 +68,70 @@ def signals(outgoing: list[Outgoing]) -> list[Signal]:
     return [signal for message in packed for signal in message.signals]
 
 
+def adopt(settings: Settings, p_click: float, items: tuple[str, ...] = ("i-9",)) -> None:
+    """The market's keyword is in a campaign, whose P(click) was published."""
+    [suggestion] = SUGGESTIONS.suggestions
+    adopted = REPLACE(suggestion, adopted=True, p_click=p_click, items=list(items))
+    producer = kafka.producer(settings)
+    value = msgspec.json.encode(REPLACE(SUGGESTIONS, suggestions=[adopted]))
+    producer.produce(Topics.of(settings).suggestions.name, key="c-3", value=value)
+    assert producer.flush(30) == 0
+
+
+def measured(metric: str, **labels: str) -> float | None:
+    return REGISTRY.get_sample_value(f"keypulse_{metric}", {"category": "shoes", **labels})
+
+
 def test_drift_and_calibration_are_told_from_the_stores_counts(integration_settings: Settings) -> None:
     kafka.create_topics(integration_settings)
     market = Market(integration_settings)
-    [suggestion] = SUGGESTIONS.suggestions
-    adopted = REPLACE(SUGGESTIONS, suggestions=[REPLACE(suggestion, adopted=True, p_click=0.04)])
-    producer = kafka.producer(integration_settings)
-    producer.produce(Topics.of(integration_settings).suggestions.name, key="c-3", value=msgspec.json.encode(adopted))
-    assert producer.flush(30) == 0
+    adopt(integration_settings, p_click=0.1)
 
     watch = market.watch()
     for _ in range(40):
         market.count(impressions=500, clicks=20)
         assert watch.look() == []
-    ratio = REGISTRY.get_sample_value("keypulse_live_calibration", {"category": "shoes"})
-    assert ratio == pytest.approx(1.0)
+    assert measured("live_calibration") == pytest.approx(0.4), "of those foreseen had every place been the first"
+    assert measured("drift_ratio", rate="calibration") == 1.0
 
+    changed = market.clock.now_ms()
     told: list[Signal] = []
     for _ in range(20):
         market.count(impressions=500, clicks=60)
         told += signals(watch.look())
+    assert {(signal.entity, signal.cause) for signal in told} == {("category:shoes", "drifted")}
+    assert {signal.metric for signal in told} == {"ctr", "calibration"}
+    assert len(told) > 2, "told again while it lasts"
+    for metric, before in {"ctr": 40_000, "calibration": 400_000}.items():
+        last = [signal for signal in told if signal.metric == metric][-1]
+        assert (last.before, last.after) == pytest.approx((before, 3 * before), rel=0.01)
+        assert last.event_time == changed
+        assert measured("drift_ratio", rate=metric) == pytest.approx(3, rel=0.01)
     watch.close()
-    assert {(signal.entity, signal.cause, signal.metric) for signal in told} == {("category:shoes", "drifted", "ctr")}
-    assert told[0].before == pytest.approx(40_000, rel=0.1)
-    assert told[0].after > told[0].before
-    ratio = REGISTRY.get_sample_value("keypulse_live_calibration", {"category": "shoes"})
-    assert ratio is not None
-    assert 1.5 < ratio < 3.0
+    assert measured("drift_ratio", rate="ctr") is None, "another worker may measure it now"
 
 
 def test_a_restarted_watch_knows_from_the_archived_log_what_it_knew(integration_settings: Settings) -> None:
     kafka.create_topics(integration_settings)
     market = Market(integration_settings)
-    for _ in range(40):
+    adopt(integration_settings, p_click=0.19, items=("i-9", "i-10"))
+    for _ in range(120):
         market.count(impressions=500, clicks=20)
+    began = market.clock.now_ms()
+    for _ in range(60):
+        market.count(impressions=500, clicks=10)
     FeatureArchive(integration_settings.feature_log_path).write(0, 0, 1, market.served)
 
     restarted = market.watch()
-    told: list[Signal] = []
-    for _ in range(8):
-        market.count(impressions=500, clicks=60)
-        told += signals(restarted.look())
+    told = signals(restarted.look())
     restarted.close()
-    assert told, "it had to know the rate from before"
+    assert {signal.metric: (signal.before, signal.after) for signal in told} == {
+        "ctr": pytest.approx((40_000, 20_000), rel=0.05),
+        # Of two items that together have .19, each has .1.
+        "calibration": pytest.approx((400_000, 200_000), rel=0.15),
+    }
+    for signal in told:
+        assert signal.event_time == pytest.approx(began, abs=10 * MINUTE_MS)
 
 
 def test_the_archive_is_looked_at_once_a_minute_in_order(integration_settings: Settings) -> None:
@@ -130,5 +151,22 @@ def test_the_archive_is_looked_at_once_a_minute_in_order(integration_settings: S
             ServedVectors(["category:a"], vectors(99), START - 1, START, 0),
         ],
     )
-    looks = [(keys, found.sums[:, 0].tolist()) for keys, found in archived_looks(integration_settings, START)]
+    looks = [
+        (keys, found.sums[:, 0].tolist()) for keys, found in archived_looks(integration_settings, "category", START)
+    ]
     assert [dict(zip(*look, strict=True)) for look in looks] == [{"a": 2.0}, {"a": 3.0, "b": 30.0}]
+
+
+def test_of_pairs_those_asked_for_are_looked_at_every_ten_minutes(integration_settings: Settings) -> None:
+    width = len(sum_names(integration_settings.windows))
+    served = [
+        ServedVectors(["pair:i|a", "pair:i|b"], np.full((2, width), 1.0 * minute), START + minute * MINUTE_MS, START, n)
+        for n, minute in enumerate([0, 9, 10, 25])
+    ]
+    FeatureArchive(integration_settings.feature_log_path).write(0, 0, 1, served)
+    looks = archived_looks(integration_settings, "pair", START, ["i|b", "i|unknown"])
+    assert [(keys, found.sums[:, 0].tolist()) for keys, found in looks] == [
+        (["i|b"], [9.0]),
+        (["i|b"], [10.0]),
+        (["i|b"], [25.0]),
+    ]
