@@ -47,6 +47,8 @@ class CampaignScores:
     """Searched far more in a window than foreseen."""
     surges: Mapping[str, Signal]
     """What was signalled of those that surge: sooner than any window shows it."""
+    drifts: Mapping[str, Signal]
+    """What was signalled of categories whose rates have changed: something to say, no part of any value."""
     rows: Rows
     first_row: int
     """Number of the campaign's first row in the batch."""

@@ -25,6 +25,7 @@ from scorers.ranking.features import PairInputs
 from scorers.retrieval.candidates import ItemRequest
 from scorers.states import States
 from scorers.suggestions.describe import suggestion
+from scorers.suggestions.drifts import Drifts
 from scorers.suggestions.merge import Rows, best_rows, merge
 from scorers.suggestions.surges import Surges
 from scorers.suggestions.value import HORIZON_MS, Floats, Forecast, bid_strength, forecast, market, shown_probability
@@ -70,6 +71,7 @@ class Scorer:
         self._vectors = FeatureCache(source, settings, clock)
         self._offers = offers
         self._surges = Surges()
+        self._drifts = Drifts()
         self._clock = clock
         self._ranker = ranker
         self._weeks = max(history_days * DAY_MS / HORIZON_MS, 1.0)
@@ -91,6 +93,7 @@ class Scorer:
         self._vectors.forget(signal.entity for signal in signals)
         self._states.observe(signals)
         self._surges.observe(signals, self._clock.now_ms())
+        self._drifts.observe(signals, self._clock.now_ms())
         self.news = self._offers.observe(signals)
 
     def prepare(self, campaigns: Sequence[str]) -> None:
@@ -207,6 +210,7 @@ class Scorer:
         demand = forecast(inputs.keyword_sums, batch.market_sums, per_week, settings)
         grown = _grown(demand, settings)
         rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
+        drifts = self._drifts.by_category()
         starts = np.searchsorted(inputs.campaign_of, np.arange(len(inputs.campaigns) + 1)).tolist()
         scores = []
         for state, start, end in zip(inputs.campaigns, starts[:-1], starts[1:], strict=True):
@@ -227,6 +231,7 @@ class Scorer:
                     adopted=frozenset(one.canonical for one in candidates if "adopted" in one.found),
                     grown=frozenset(keywords[number].canonical for number in np.flatnonzero(grown[numbers])),
                     surges=self._surges.among(keyword.canonical for keyword in keywords),
+                    drifts=drifts,
                     rows=rows,
                     first_row=start,
                     batch=batch,

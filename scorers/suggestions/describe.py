@@ -50,8 +50,9 @@ def _evidence(scores: CampaignScores, number: int, row: int, sources: set[str], 
     pair = inputs.pair_sums[row][_LONGEST]
     keyword = inputs.keyword_sums[inputs.keyword_of[row]][_LONGEST]
     category = inputs.category_sums[inputs.product_of[row]][_LONGEST]
+    name = inputs.products[inputs.product_of[row]].category
     return Evidence(
-        category=inputs.products[inputs.product_of[row]].category,
+        category=name,
         sources=sources,
         windows=settings.windows,
         seen=scores.forecast.seen[number].tolist(),
@@ -66,6 +67,7 @@ def _evidence(scores: CampaignScores, number: int, row: int, sources: set[str], 
         similarity=scores.batch.candidates[row].dense,
         coverage=scores.batch.candidates[row].lexical,
         rivals=scores.keywords[number].rivals,
+        drift=scores.drifts.get(name),
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from scorers.growth import growth
 from streams.messages import Reason, Signal
@@ -21,6 +22,13 @@ _MANY_SEARCHES = 100
 _CLOSE = 0.6
 _COVERED = 0.8
 _FEW_RIVALS = 2
+_DRIFTED = 0.1
+"""Change of a category's rate."""
+_RATE_WORDS = {
+    "ctr": ("clicks per impression in {}", ""),
+    "conversion": ("purchases per click in {}", ""),
+    "calibration": ("clicks on adopted keywords in {}", " against what is predicted"),
+}
 _WINDOW_WORDS = {"10m": "10 minutes", "1h": "hour", "24h": "24 hours", "7d": "7 days", "30d": "30 days"}
 
 
@@ -51,6 +59,8 @@ class Evidence:
     coverage: float
     """Share of the keyword's words that the item's text holds."""
     rivals: int
+    drift: Signal | None
+    """What was signalled of its category when that drifts."""
 
 
 def reasons(evidence: Evidence) -> list[Reason]:
@@ -86,6 +96,7 @@ def _all(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(code="few_rivals", text=f"{few} for it")
     if "adopted" in evidence.sources:
         yield Reason(code="adopted", text="in the campaign already")
+    yield from _drift(evidence)
 
 
 def _demand(evidence: Evidence) -> Iterator[Reason]:
@@ -117,6 +128,20 @@ def _demand(evidence: Evidence) -> Iterator[Reason]:
         yield Reason(code="surge", text=f"searches up {_factor(seen / foreseen)} in the last {span}")
     elif ratios[most] <= _FALLEN:
         yield Reason(code="fall", text=f"searches down to {seen / foreseen:.0%} in the last {span}")
+
+
+def _drift(evidence: Evidence) -> Iterator[Reason]:
+    """What happens in the category: it says nothing of the keyword, so it comes last."""
+    drift = evidence.drift
+    if drift is None or drift.metric not in _RATE_WORDS or drift.before <= 0:
+        return
+    change = drift.after / drift.before - 1
+    if abs(change) >= _DRIFTED:
+        rate, against = _RATE_WORDS[drift.metric]
+        direction = "up" if change > 0 else "down"
+        since = datetime.fromtimestamp(drift.event_time / 1_000, UTC)
+        moved = f"{rate.format(evidence.category)} are {direction} {abs(change):.0%}"
+        yield Reason(code="drift", text=f"{moved}{against} since {since:%H:%M} UTC")
 
 
 def _factor(ratio: float) -> str:

@@ -30,14 +30,30 @@ QUIET = Evidence(
     similarity=0.4,
     coverage=0.0,
     rivals=9,
+    drift=None,
 )
 
 
+AT_14_05 = 1_760_018_755_000
 SURGE = Signal("keyword:boot rain", "surged", "searches", "4s", before=2, after=12)
+
+
+def drift(rate: str, before: int, after: int) -> Signal:
+    return Signal("category:boots", "drifted", rate, "", before, after, AT_14_05)
 
 
 def texts(**over: object) -> list[str]:
     return [reason.text for reason in reasons(replace(QUIET, **over))]  # type: ignore[arg-type]
+
+
+MANY: dict[str, object] = {
+    "seen": (10.0, 240.0, 900.0),
+    "pair_purchases": 3.0,
+    "sells_better": 2.0,
+    "sources": {"rising", "adopted"},
+    "coverage": 1.0,
+    "searches": 5_000.0,
+}
 
 
 def test_without_evidence_there_is_no_reason() -> None:
@@ -63,6 +79,12 @@ def test_without_evidence_there_is_no_reason() -> None:
         ({"searches": 1_234.0, "windows": ("10m", "1h", "24h", "30d")}, "searched 1,234 times in the last 30 days"),
         ({"searches": 1_234.0, "rivals": 0}, "no other seller bids for it"),
         ({"sources": {"adopted"}}, "in the campaign already"),
+        ({"drift": drift("ctr", 50_000, 40_000)}, "clicks per impression in boots are down 20% since 14:05 UTC"),
+        ({"drift": drift("conversion", 50_000, 80_000)}, "purchases per click in boots are up 60% since 14:05 UTC"),
+        (
+            {"drift": drift("calibration", 400_000, 280_000)},
+            "clicks on adopted keywords in boots are down 30% against what is predicted since 14:05 UTC",
+        ),
     ],
 )
 def test_one_piece_of_evidence_gives_its_reason(over: dict[str, object], text: str) -> None:
@@ -106,14 +128,18 @@ def test_what_counts_as_surging_says_so_and_nothing_else_of_demand(seen: list[fl
     assert len(codes) <= 1
 
 
+@pytest.mark.parametrize("signal", [drift("ctr", 50_000, 47_000), drift("conversion", 0, 47_000)])
+def test_a_small_drift_and_one_from_nothing_are_no_reason(signal: Signal) -> None:
+    assert texts(drift=signal) == []
+
+
+def test_a_drift_is_the_weakest_reason() -> None:
+    given = texts(drift=drift("ctr", 50_000, 40_000), sources={"adopted", "rising"}, coverage=1.0)
+    assert given[-1].startswith("clicks per impression")
+    assert not any("since" in text for text in texts(drift=drift("ctr", 1, 9), **MANY))
+
+
 def test_the_surge_comes_first_and_the_rest_is_cut() -> None:
-    everything = texts(
-        seen=(10.0, 240.0, 900.0),
-        pair_purchases=3.0,
-        sells_better=2.0,
-        sources={"rising", "adopted"},
-        coverage=1.0,
-        searches=5_000.0,
-    )
+    everything = texts(**MANY)
     assert len(everything) == MOST
     assert everything[0] == "searches up 8x in the last hour"
