@@ -1,8 +1,8 @@
 """What happens with the low-rate topics: catalogue, campaigns, feedback and keyword discovery.
 
 Each agent is a plain class that takes a batch of records, writes state, and returns the messages that follow; a record
-that can't be used becomes a dead letter. `register` mounts agents on a Faust app. Batches come at least once: writing a
-row again is harmless, and so is a signal told twice.
+that can't be used becomes a dead letter, and too many of them stop the worker. `register` mounts agents on a Faust app.
+Batches come at least once: writing a row again is harmless, and so is a signal told twice.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from infra.clock import Clock
 from infra.log import get_logger
 from infra.settings import Settings
 from infra.topics import Topic, Topics
-from streams import deadletter
+from streams.deadletter import DeadLetters
 from streams.decoding import MessageDecoder
 from streams.exactly_once import Outgoing
 from streams.live_items import LiveItems, Move, RedisLiveItems
@@ -86,9 +86,10 @@ class CatalogueAgent:
 
     name = "catalogue"
 
-    def __init__(self, topics: Topics, source: OnlineSource, sink: StateSink, live: LiveItems) -> None:
-        self.topic = topics.product_state
-        self._topics = topics
+    def __init__(self, settings: Settings, source: OnlineSource, sink: StateSink, live: LiveItems) -> None:
+        self._topics = Topics.of(settings)
+        self.topic = self._topics.product_state
+        self._letters = DeadLetters(settings)
         self._source = source
         self._sink = sink
         self._live = live
@@ -96,7 +97,7 @@ class CatalogueAgent:
 
     def handle(self, records: Sequence[Record], now_ms: int) -> list[Outgoing]:
         """The last state of each item stands. Signals tell of products that came, went or changed."""
-        states, letters = _last_of_each(records, self._decoder, self._topics, now_ms)
+        states, letters = _last_of_each(records, self._decoder, self._letters, now_ms)
         if not states:
             return letters
         before = dict(zip(states, self._source.rows("product", list(states)), strict=True))
@@ -155,9 +156,10 @@ class CampaignAgent:
 
     name = "campaigns"
 
-    def __init__(self, topics: Topics, source: OnlineSource, sink: StateSink) -> None:
-        self.topic = topics.campaign_state
-        self._topics = topics
+    def __init__(self, settings: Settings, source: OnlineSource, sink: StateSink) -> None:
+        self._topics = Topics.of(settings)
+        self.topic = self._topics.campaign_state
+        self._letters = DeadLetters(settings)
         self._source = source
         self._sink = sink
         self._decoder = MessageDecoder(CampaignState, self.topic.max_message_bytes)
@@ -168,7 +170,7 @@ class CampaignAgent:
         Every campaign in the batch is told of, even if its row is as it was: after a crash between row and signal there
         is no telling whether the signal was sent.
         """
-        states, letters = _last_of_each(records, self._decoder, self._topics, now_ms)
+        states, letters = _last_of_each(records, self._decoder, self._letters, now_ms)
         if not states:
             return letters
         known = dict(zip(states, self._source.rows("campaign", list(states)), strict=True))
@@ -200,9 +202,9 @@ class FeedbackAgent:
 
     name = "feedback"
 
-    def __init__(self, topics: Topics) -> None:
-        self.topic = topics.feedback
-        self._topics = topics
+    def __init__(self, settings: Settings) -> None:
+        self.topic = Topics.of(settings).feedback
+        self._letters = DeadLetters(settings)
         self._decoder = MessageDecoder(Feedback, self.topic.max_message_bytes)
 
     def handle(self, records: Sequence[Record], now_ms: int) -> list[Outgoing]:
@@ -210,9 +212,10 @@ class FeedbackAgent:
         for record in records:
             try:
                 feedback = self._decoder.decode(record.value or b"")
-            except Rejected as rejected:
-                letters.append(_bury(record, rejected, self._topics, now_ms))
+            except Exception as error:
+                letters.append(self._letters.bad(record, error, now_ms))
             else:
+                self._letters.good(record)
                 metrics.FEEDBACK.labels(feedback.action).inc()
         return letters
 
@@ -243,14 +246,13 @@ def make_agents(settings: Settings, online: Redis | RedisCluster, index: Keyword
     from feature_repo.state_writer import StateWriter
     from feature_repo.vector_reader import VectorReader
 
-    topics = Topics.of(settings)
     source, sink = VectorReader(online, settings), StateWriter(online)
     agents: list[Agent] = [
-        CatalogueAgent(topics, source, sink, RedisLiveItems(online)),
-        CampaignAgent(topics, source, sink),
-        FeedbackAgent(topics),
+        CatalogueAgent(settings, source, sink, RedisLiveItems(online)),
+        CampaignAgent(settings, source, sink),
+        FeedbackAgent(settings),
     ]
-    return agents if index is None else [*agents, DiscoveryAgent(topics, index)]
+    return agents if index is None else [*agents, DiscoveryAgent(Topics.of(settings), index)]
 
 
 def signal_messages(signals: Iterable[Signal], topic: Topic, now_ms: int) -> list[Outgoing]:
@@ -268,21 +270,22 @@ _State = TypeVar("_State", CampaignState, ProductState)
 
 
 def _last_of_each(
-    records: Sequence[Record], decoder: MessageDecoder[_State], topics: Topics, now_ms: int
+    records: Sequence[Record], decoder: MessageDecoder[_State], letters: DeadLetters, now_ms: int
 ) -> tuple[dict[str, _State | None], list[Outgoing]]:
     """The newest state by key, None for a tombstone; and dead letters of what is no state."""
     states: dict[str, _State | None] = {}
-    letters = []
+    buried = []
     for record in records:
         key = (record.key or b"").decode(errors="replace")
         try:
             state = decoder.decode(record.value) if record.value else None
             _check_key(key, state)
-        except Rejected as rejected:
-            letters.append(_bury(record, rejected, topics, now_ms))
+        except Exception as error:  # one record's trouble, be it our fault, must not stop the others
+            buried.append(letters.bad(record, error, now_ms))
         else:
+            letters.good(record)
             states[key] = state
-    return states, letters
+    return states, buried
 
 
 def _check_key(key: str, state: CampaignState | ProductState | None) -> None:
@@ -295,11 +298,6 @@ def _check_key(key: str, state: CampaignState | ProductState | None) -> None:
         field, name = "$.item", state.item
     if key != name:
         raise Rejected("invalid", field, f"got {name!r} under the record key {key!r}; send the same as key and here")
-
-
-def _bury(record: Record, rejected: Rejected, topics: Topics, now_ms: int) -> Outgoing:
-    metrics.RECORDS_DEADLETTERED.labels(record.topic, rejected.code).inc()
-    return deadletter.outgoing(topics.deadletter.name, deadletter.dead_letter(record, rejected, now_ms))
 
 
 # --- Faust -------------------------------------------------------------------------------------------------------

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import traceback
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from infra import metrics
 from infra.failure import Failure
+from infra.log import get_logger
 from infra.settings import Settings
+from infra.topics import Topics
 from streams.exactly_once import BY_KEY, Outgoing
 from streams.messages import DeadLetter
 from streams.rejection import Rejected
 
 if TYPE_CHECKING:
     from streams.stage import Record
+
+log = get_logger(__name__)
 
 _STACK_LIMIT = 8_192
 """Characters of a stack that are kept: its end, where the cause is."""
@@ -44,6 +49,16 @@ def outgoing(topic: str, letter: DeadLetter) -> Outgoing:
     return Outgoing(topic, BY_KEY, letter.topic.encode(), msgspec.json.encode(letter))
 
 
+def bury(record: Record, error: Exception, topic: str, now_ms: int) -> Outgoing:
+    """The message to the dead-letter `topic` of a record that `error` made unusable, counted; our errors are logged."""
+    letter = dead_letter(record, error, now_ms)
+    metrics.RECORDS_DEADLETTERED.labels(record.topic, letter.code).inc()
+    if letter.code == "failed":
+        place = f"{record.topic}[{record.partition}] offset {record.offset}"
+        log.error("%s cannot be used, and the fault is ours", place, exc_info=error)
+    return outgoing(topic, letter)
+
+
 class TooManyBadRecords(Failure):
     """A partition has so many bad records that the fault lies deeper: a bad deploy, a wrong topic. It must stop."""
 
@@ -65,11 +80,13 @@ class BadRecordGuard:
         self._bad: deque[int] = deque()
 
     def note(self, ok: bool, count: int = 1) -> None:
-        """Note the next `count` records of the partition, good or bad.
+        """Note the next `count` records of the partition, good or bad; no record says nothing.
 
         Raises:
             TooManyBadRecords: stop, commit nothing.
         """
+        if not count:
+            return
         self._noted += count
         if ok:
             self._run = 0
@@ -92,3 +109,24 @@ class BadRecordGuard:
             f"{what}. Nothing of this batch is committed. See `keypulse deadletter list`; mend the producer, or raise "
             f"the limit to dead-letter the rest, then start again"
         )
+
+
+class DeadLetters:
+    """What the reader of a topic does with records that it can't use: a letter for each, and a guard a partition."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._topic = Topics.of(settings).deadletter.name
+        self._guards: dict[int, BadRecordGuard] = defaultdict(lambda: BadRecordGuard(settings))
+
+    def good(self, record: Record) -> None:
+        """A record could be used."""
+        self._guards[record.partition].note(True)
+
+    def bad(self, record: Record, error: Exception, now_ms: int) -> Outgoing:
+        """Its letter.
+
+        Raises:
+            TooManyBadRecords: stop, acknowledge nothing.
+        """
+        self._guards[record.partition].note(False)
+        return bury(record, error, self._topic, now_ms)

@@ -97,15 +97,15 @@ class ShopperStage:
             try:
                 event = self._decoder.decode(name, record.value, record.time_ms)
                 check_placement(record.key, event.shopper, self._partition, self._settings.partitions)
-            except Rejected as rejected:
-                if letters := self._reject(record, rejected, now_ms):
+                verdict = self.judge(name, event)
+            except Exception as error:  # one record's trouble, be it our fault, must not stop the others
+                if letters := self._reject(record, error, now_ms):
                     self._guard.note(True, good)
                     self._guard.note(False)
                     good = 0
                     outgoing += letters
                 continue
             good += 1
-            verdict = self.judge(name, event)
             if verdict is NEW:
                 events[name].append(event)
             elif verdict is DUPLICATE:
@@ -209,12 +209,11 @@ class ShopperStage:
         for what, kept in (("clicks", self._attribution.clicks_kept), ("purchases", self._attribution.purchases_kept)):
             metrics.ATTRIBUTION_KEPT.labels(str(self._partition), what).set(kept)
 
-    def _reject(self, record: Record, rejected: Rejected, now_ms: int) -> list[Outgoing]:
+    def _reject(self, record: Record, error: Exception, now_ms: int) -> list[Outgoing]:
         """The record's dead letter; none when it has one from before a rebuild."""
         if record.offset in self._buried.get(record.topic, ()):
             return []
-        metrics.RECORDS_DEADLETTERED.labels(record.topic, rejected.code).inc()
-        return [deadletter.outgoing(self._topics.deadletter.name, deadletter.dead_letter(record, rejected, now_ms))]
+        return [deadletter.bury(record, error, self._topics.deadletter.name, now_ms)]
 
     def _deltas(self, counts: Counts, event_times: list[int]) -> list[Outgoing]:
         sample = event_times[:: len(event_times) // _SAMPLED_EVENT_TIMES + 1]

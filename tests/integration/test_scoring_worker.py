@@ -95,8 +95,8 @@ class Deployment:
             for campaign in campaigns
         ]
         source, sink = VectorReader(self.online, self.settings), StateWriter(self.online)
-        catalogue = CatalogueAgent(self.topics, source, sink, RedisLiveItems(self.online))
-        agent = CampaignAgent(self.topics, source, sink)
+        catalogue = CatalogueAgent(self.settings, source, sink, RedisLiveItems(self.online))
+        agent = CampaignAgent(self.settings, source, sink)
         self.publisher.publish(catalogue.handle([record("i1", product)], NOW))
         values = [(state.campaign, msgspec.json.encode(state)) for state in states]
         topic = self.topics.campaign_state.name
@@ -104,7 +104,7 @@ class Deployment:
         self.publisher.publish(agent.handle([record(state.campaign, state) for state in states], NOW))
 
     def close(self, campaign: str) -> None:
-        agent = CampaignAgent(self.topics, VectorReader(self.online, self.settings), StateWriter(self.online))
+        agent = CampaignAgent(self.settings, VectorReader(self.online, self.settings), StateWriter(self.online))
         self.publisher.publish(agent.handle([Record("t", 0, 0, campaign.encode(), None, NOW)], NOW))
 
     def make_worker(self, shards: str = "all") -> ScoringWorker:

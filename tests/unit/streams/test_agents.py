@@ -12,6 +12,8 @@ from feature_repo.memory import MemoryStateWriter, MemoryStore
 from infra.settings import load
 from infra.topics import Topics
 from streams.agents import CampaignAgent, CatalogueAgent, DiscoveryAgent, FeedbackAgent
+from streams.deadletter import TooManyBadRecords
+from streams.decoding import MessageDecoder
 from streams.exactly_once import Outgoing
 from streams.examples import CAMPAIGN, FEEDBACK, PRODUCT
 from streams.live_items import MemoryLiveItems
@@ -56,7 +58,7 @@ class Catalogue:
     def __init__(self) -> None:
         self.store = MemoryStore(SETTINGS)
         self.live = MemoryLiveItems()
-        self._agent = CatalogueAgent(TOPICS, self.store, MemoryStateWriter(self.store), self.live)
+        self._agent = CatalogueAgent(SETTINGS, self.store, MemoryStateWriter(self.store), self.live)
 
     def take(self, *messages: tuple[str | None, bytes | None]) -> list[Outgoing]:
         return self._agent.handle(records(TOPICS.product_state.name, *messages), NOW)
@@ -121,11 +123,11 @@ def test_a_crash_between_sets_and_rows_is_mended_by_the_batch_taken_again() -> N
         def write(self, view: str, rows: object) -> None:
             raise ConnectionError
 
-    agent = CatalogueAgent(TOPICS, catalogue.store, Crashing(catalogue.store), catalogue.live)
+    agent = CatalogueAgent(SETTINGS, catalogue.store, Crashing(catalogue.store), catalogue.live)
     batch = records(TOPICS.product_state.name, ("a", msgspec.json.encode(item("a", "hats"))))
     with pytest.raises(ConnectionError):
         agent.handle(batch, NOW)
-    CatalogueAgent(TOPICS, catalogue.store, write, catalogue.live).handle(batch, NOW)
+    CatalogueAgent(SETTINGS, catalogue.store, write, catalogue.live).handle(batch, NOW)
     assert catalogue.live.counts(["shoes", "hats"]) == {"hats": 1, "shoes": 0}
     assert (catalogue.live_items("shoes"), catalogue.live_items("hats")) == (0, 1)
 
@@ -143,7 +145,7 @@ class Campaigns:
 
     def __init__(self) -> None:
         self.store = MemoryStore(SETTINGS)
-        self._agent = CampaignAgent(TOPICS, self.store, MemoryStateWriter(self.store))
+        self._agent = CampaignAgent(SETTINGS, self.store, MemoryStateWriter(self.store))
 
     def take(self, *messages: tuple[str | None, bytes | None]) -> list[Outgoing]:
         return self._agent.handle(records(TOPICS.campaign_state.name, *messages), NOW)
@@ -194,10 +196,40 @@ def test_what_is_no_state_is_buried_and_the_rest_is_taken() -> None:
 
 
 def test_feedback_is_checked() -> None:
-    agent = FeedbackAgent(TOPICS)
+    agent = FeedbackAgent(SETTINGS)
     good = msgspec.json.encode(FEEDBACK)
     outgoing = agent.handle(records(TOPICS.feedback.name, ("c-3", good), ("c-3", b"x"), ("c-3", None)), NOW)
     assert [(letter.offset, letter.code) for letter in buried(outgoing)] == [(1, "malformed"), (2, "malformed")]
+
+
+def test_an_error_of_ours_buries_the_record_that_it_struck(monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = Catalogue()
+    decode = MessageDecoder.decode
+
+    def stumble(decoder: MessageDecoder[ProductState], value: bytes) -> ProductState:
+        if b'"i-13"' in value:
+            raise ZeroDivisionError("thirteen")
+        return decode(decoder, value)
+
+    monkeypatch.setattr(MessageDecoder, "decode", stumble)
+    outgoing = catalogue.put(item("i-12"), item("i-13"), item("i-14"))
+    [letter] = buried(outgoing)
+    assert (letter.offset, letter.code) == (1, "failed")
+    assert "ZeroDivisionError: thirteen" in letter.stack
+    assert told(outgoing) == {"item:i-12": "created", "item:i-14": "created"}
+
+
+def test_too_many_bad_records_of_a_partition_stop_an_agent() -> None:
+    agent = FeedbackAgent(load(deadletter_max_run=3))
+    good = msgspec.json.encode(FEEDBACK)
+    bad = records(TOPICS.feedback.name, *[("c-3", b"x")] * 3)
+    assert len(buried(agent.handle(bad, NOW))) == 3
+    elsewhere = [replace(record, partition=1) for record in bad]
+    assert len(buried(agent.handle(elsewhere, NOW))) == 3
+    agent.handle(records(TOPICS.feedback.name, ("c-3", good)), NOW)
+    agent.handle(bad, NOW)
+    with pytest.raises(TooManyBadRecords, match="4 bad records in a row"):
+        agent.handle(bad[:1], NOW)
 
 
 def test_discovery_hands_each_new_keyword_on_once() -> None:

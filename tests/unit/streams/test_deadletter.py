@@ -5,11 +5,17 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from feature_repo.vectors import sum_names
 from infra.settings import load
+from infra.topics import Topics
 from streams.deadletter import BadRecordGuard, TooManyBadRecords, dead_letter, outgoing
+from streams.decoding import EventDecoder
+from streams.events import Event, EventName
+from streams.examples import CLICK
 from streams.messages import DeadLetter
 from streams.rejection import Rejected
 from streams.stage import Record
+from tests.pipeline import Pipeline
 
 RECORD = Record("events.click", 3, 42, b"s1", b"\x00\xff not json", 1_760_000_000_000)
 
@@ -53,6 +59,15 @@ def test_a_run_of_bad_records_stops_the_partition() -> None:
         subject.note(False)
 
 
+def test_no_good_record_does_not_end_a_run() -> None:
+    subject = guard(window=1_000, run=3)
+    for _ in range(3):
+        subject.note(False)
+        subject.note(True, 0)
+    with pytest.raises(TooManyBadRecords, match="4 bad records in a row"):
+        subject.note(False)
+
+
 def test_a_share_of_bad_records_stops_the_partition() -> None:
     subject = guard(window=10, ratio=0.5)
     for number in range(1_000):
@@ -78,10 +93,52 @@ def test_what_lies_before_the_window_is_forgotten() -> None:
 
 def test_noting_many_at_once_is_noting_each() -> None:
     one, many = guard(window=20, ratio=0.4), guard(window=20, ratio=0.4)
-    for ok, count in ((True, 30), (False, 5), (True, 7), (False, 3)):
+    for ok, count in ((True, 30), (False, 5), (True, 7), (False, 3), (True, 0)):
         many.note(ok, count)
         for _ in range(count):
             one.note(ok)
     for subject in (one, many):
         with pytest.raises(TooManyBadRecords):
             subject.note(False)
+
+
+@pytest.fixture
+def stumbling(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The decoder has a fault: it fails on events whose id begins with `boom`."""
+    decode = EventDecoder.decode
+
+    def stumble(decoder: EventDecoder, name: EventName, value: bytes | None, broker_time_ms: int) -> Event:
+        if b'"boom' in (value or b""):
+            raise ZeroDivisionError("boom")
+        return decode(decoder, name, value, broker_time_ms)
+
+    monkeypatch.setattr(EventDecoder, "decode", stumble)
+
+
+def clicks(pipeline: Pipeline, *event_ids: str) -> None:
+    for event_id in event_ids:
+        now = pipeline.clock.now_ms()
+        pipeline.send("click", msgspec.structs.replace(CLICK, event_id=event_id, event_time=now))
+
+
+@pytest.mark.usefixtures("stumbling")
+def test_an_error_of_ours_buries_the_record_that_it_struck_and_the_others_are_counted() -> None:
+    settings = load(partitions=1)
+    pipeline = Pipeline(settings, RECORD.time_ms)
+    clicks(pipeline, "e1", "boom", "e2")
+    pipeline.drain()
+    [record] = pipeline.broker.logs[Topics.of(settings).deadletter.name, 0]
+    letter = msgspec.json.decode(record.value or b"", type=DeadLetter)
+    assert (letter.offset, letter.code) == (1, "failed")
+    assert "ZeroDivisionError: boom" in letter.stack
+    counted = dict(zip(sum_names(settings.windows), pipeline.store.vectors("item", [CLICK.item]).sums[0], strict=True))
+    assert counted["clicks_10m"] == 2
+
+
+@pytest.mark.usefixtures("stumbling")
+def test_a_run_of_errors_of_ours_stops_the_partition_and_keeps_nothing() -> None:
+    pipeline = Pipeline(load(partitions=1, deadletter_max_run=3), RECORD.time_ms)
+    clicks(pipeline, "e1", *(f"boom{number}" for number in range(4)))
+    with pytest.raises(TooManyBadRecords, match="4 bad records in a row"):
+        pipeline.run("shopper", 0)
+    assert not any(pipeline.broker.logs[topic, 0] for topic, _ in pipeline.broker.logs if "deadletter" in topic)
