@@ -66,13 +66,14 @@ class Signal(Struct, frozen=True, array_like=True):
     cause: str
     """`moved`, `decayed`, `surged`, `created`, `changed`, `closed`, `feedback` or `drifted`."""
     metric: str = ""
-    """Which sum moved most, e.g. `searches`. Of a category that drifted `ctr` or `conversion`, in parts per million."""
+    """Which sum moved most, e.g. `searches`. Of a category that drifted: which rate, in parts per million."""
     window: str = ""
     """In which window, e.g. `1h`."""
     before: int = 0
     after: int = 0
     event_time: int = 0
-    """Event time of the newest event behind the movement, ms; 0 when none was."""
+    """When what is told of happened, ms; 0 when no event led to it. Of counts it is the middle of a sample of the event
+    times of the last batch that changed them, of a drift its beginning."""
 
 
 class Signals(Struct, frozen=True, array_like=True):
