@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -40,8 +41,8 @@ log = get_logger(__name__)
 
 _TAIL_MS = DAY_MS
 """How much of the archived log is read at start. ADWIN itself forgets what lies before the last change."""
-_LOOKS_MS = {"category": MINUTE_MS, "pair": 10 * MINUTE_MS}
-"""How far apart the archived looks are: there are far more pairs than categories."""
+_ARCHIVED_LOOK_MS = 10 * MINUTE_MS
+"""How far apart looks at the archive are: a day of 100 busy categories takes 5 s so."""
 
 
 class DriftWatch:
@@ -56,7 +57,8 @@ class DriftWatch:
         self._source = source
         self._live = live
         self._clock = clock
-        self._gained = {kind: Increments(settings.windows) for kind in _LOOKS_MS}
+        self._gained_by_category = Increments(settings.windows)
+        self._gained_by_pair = Increments(settings.windows)
         self._detector = DriftDetector()
         self._predictions = _Predictions(settings)
         self._told_at = 0
@@ -72,7 +74,15 @@ class DriftWatch:
         drifts += self._calibrate(pairs, read.vectors["pair"], _foreseen(p_click, read.rows["product"]), now_ms)
         for drift in drifts:
             metrics.DRIFT_DETECTED.labels(drift.category, drift.rate).inc()
-            log.info("%s of %s went from %.4f to %.4f", drift.rate, drift.category, drift.before, drift.after)
+            since = datetime.fromtimestamp(drift.since_ms / 1_000, UTC)
+            log.info(
+                "since %s UTC %s of %s is %.4f; it was %.4f",
+                f"{since:%H:%M}",
+                drift.rate,
+                drift.category,
+                drift.after,
+                drift.before,
+            )
         self._measure(now_ms)
         if now_ms - self._told_at >= DRIFT_AGAIN_MS:
             self._told_at = now_ms
@@ -87,7 +97,7 @@ class DriftWatch:
 
     def _observe(self, categories: list[str], vectors: Vectors, at_ms: int) -> list[Drift]:
         drifts = []
-        for category, counted in self._gained["category"].observe(categories, *vectors).items():
+        for category, counted in self._gained_by_category.observe(categories, *vectors).items():
             drifts += [
                 self._detector.observe(category, "ctr", counted.impressions, counted.clicks, at_ms),
                 self._detector.observe(category, "conversion", counted.clicks, counted.purchases, at_ms),
@@ -99,7 +109,7 @@ class DriftWatch:
     ) -> list[Drift]:
         """Hold clicks on pairs against those that their impressions and P(click) let expect; both are in `foreseen`."""
         of_category: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
-        for pair, counted in self._gained["pair"].observe(pairs, *vectors).items():
+        for pair, counted in self._gained_by_pair.observe(pairs, *vectors).items():
             if pair in foreseen:
                 category, p_click = foreseen[pair]
                 of_category[category][0] += counted.impressions * p_click
@@ -181,7 +191,7 @@ def archived_looks(
 ) -> Iterator[tuple[list[str], Vectors]]:
     """Vectors of categories or pairs in the archived feature log since a moment, in order of time.
 
-    A look has the last vector of a minute (of pairs: ten) of each entity that has one there, or of those among `keys`.
+    A look has the last vector within ten minutes of each entity that has one there, or of those among `keys`.
     """
     import polars as pl
 
@@ -196,7 +206,7 @@ def archived_looks(
         pl.scan_parquet(files)
         .select(kind, "sequence", as_of=moment, sums=pl.col(vector_view(kind)))
         .filter(pl.col("as_of") >= since_ms, wanted, pl.col("sums").list.len() == len(sum_names(settings.windows)))
-        .with_columns(look=pl.col("as_of") // _LOOKS_MS[kind])
+        .with_columns(look=pl.col("as_of") // _ARCHIVED_LOOK_MS)
         .sort("as_of", "sequence")
         .unique([kind, "look"], keep="last", maintain_order=True)
         .collect()
