@@ -41,3 +41,11 @@ def test_a_command_that_does_not_exist_is_found() -> None:
     assert problem("streams walk".split()) == "keypulse streams has no command walk"
     assert problem("streams run --fast".split()) == "keypulse streams run has no option --fast"
     assert problem("streams run --instance a".split()) is None
+
+
+@pytest.mark.parametrize("parent", ["scorers", "tests"])
+def test_the_map_names_every_folder(parent: str) -> None:
+    row = re.search(rf"^{parent} .*(?:\n +\S.*)*", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    assert row
+    folders = {path.name for path in (ROOT / parent).iterdir() if path.is_dir() and not path.name.startswith("__")}
+    assert folders - set(re.findall(r"\w+", row[0])) == set()
