@@ -60,16 +60,17 @@ def learn(texts: Mapping[Words, float], lexicon: Lexicon, progress: Callable[[in
     """
     rules = Rules()
     now = {typed: typed for typed in texts}
+    evidence = Evidence({})
     for number in range(ROUNDS):
-        evidence = Evidence(_weighed(texts, now))
+        evidence = Evidence(_weighed(texts, now), evidence.key_of)
         wanted = {typed: without_intent(typed, evidence.weight) for typed in evidence.weights}
-        evidence = Evidence(_weighed(evidence.weights, wanted))
+        evidence = Evidence(_weighed(evidence.weights, wanted), evidence.key_of)
         speller = Speller(evidence.words, evidence.texts, lexicon)
         repairs = spelling.judge(evidence.weights, speller.suspects(evidence.words), evidence.keys, lexicon)
         rules.add(repairs, compounds.learn(evidence, lexicon))
         now = {typed: rules.rewrite(current) for typed, current in now.items()}
         progress(number + 1, ROUNDS)
-    evidence = Evidence(_weighed(texts, now))
+    evidence = Evidence(_weighed(texts, now), evidence.key_of)
     keys = {typed: key(without_intent(typed, evidence.weight)) for typed in evidence.weights}
     words = {word: (weight, evidence.texts[word]) for word, weight in evidence.words.items()}
     return Learnt(rules, words, {typed: keys[current] for typed, current in now.items()})

@@ -24,6 +24,7 @@ class Origin(msgspec.Struct, frozen=True):
     encoder: str
     files: dict[str, list[int]]
     """Input file to its size and time of change."""
+    min_distinct_shoppers: int
 
 
 @dataclass(frozen=True)
@@ -46,21 +47,23 @@ def keyword_folder(settings: Settings) -> Path:
 
 
 def embedded_keywords(
-    history: History, encoder: Encoder, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
+    history: History,
+    encoder: Encoder,
+    folder: Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    min_distinct_shoppers: int = 1,
 ) -> EmbeddedKeywords:
     """The history's keywords, embedded; kept in `folder` and read from there when nothing has changed.
 
     `progress` is told how many are embedded and how many there are.
     """
-    origin = Origin(
-        encoder.name, {name: _stamp(history.folder / name) for name in ("search.parquet", "campaigns.jsonl")}
-    )
+    origin = Origin(encoder.name, {name: _stamp(history.folder / name) for name in _INPUTS}, min_distinct_shoppers)
     note = folder / "origin.json"
-    if note.exists() and msgspec.json.decode(note.read_bytes(), type=Origin) == origin:
+    if note.exists() and note.read_bytes() == msgspec.json.encode(origin):
         vectors = np.load(folder / "keywords.npy", allow_pickle=False)
         return EmbeddedKeywords(read_table(folder / "keywords.parquet"), vectors)
     note.unlink(missing_ok=True)
-    keywords = keyword_table(history.searches, history.campaigns)
+    keywords = keyword_table(history.searches, history.campaigns, min_distinct_shoppers)
     texts = [keyword.text for keyword in keywords]
     done = 0
 

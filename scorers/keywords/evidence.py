@@ -12,9 +12,11 @@ from scorers.keywords.reading import Words, key
 class Evidence:
     """Texts as words, with what they weigh."""
 
-    def __init__(self, weights: Mapping[Words, float]) -> None:
+    def __init__(self, weights: Mapping[Words, float], earlier: Mapping[Words, str] | None = None) -> None:
+        """`earlier`: texts whose key is known."""
+        known = earlier or {}
         self.weights = weights
-        self.key_of = {typed: key(typed) for typed in weights}
+        self.key_of = {typed: known.get(typed) or key(typed) for typed in weights}
         self.keys: dict[str, float] = defaultdict(float)
         for typed, weight in weights.items():
             self.keys[self.key_of[typed]] += weight

@@ -17,6 +17,7 @@ def _phrases(texts: str) -> tuple[Words, ...]:
 
 _OPENERS, _CLOSERS = _phrases(vocabulary.OPENERS), _phrases(vocabulary.CLOSERS)
 _ALONE = _phrases(f"{vocabulary.OPENERS}, {vocabulary.CLOSERS}, sale, today, gift, gifts, cheap, new")
+_ALONE_FIRST = frozenset(phrase[0] for phrase in _ALONE)
 _FIRST = frozenset(phrase[0] for phrase in _OPENERS)
 _LAST = frozenset(phrase[-1] for phrase in _CLOSERS)
 
@@ -85,11 +86,11 @@ def _other_year(typed: Words, weight: Callable[[Words], float]) -> bool:
 def is_intent(typed: Words) -> bool:
     """Whether a text says nothing but that somebody wants to buy: free shipping, sale today, best price."""
     left = typed
-    while left:
+    while left and left[0] in _ALONE_FIRST:
         for phrase in _ALONE:
             if left[: len(phrase)] == phrase:
                 left = left[len(phrase) :]
                 break
         else:
             return False
-    return True
+    return not left

@@ -12,9 +12,7 @@ from scorers.data.reading import read
 from scorers.data.schemas import KEYWORDS, PRODUCTS
 from scorers.history import History
 from scorers.keywords.dictionary import RAW
-
-SHOPPER_DAYS = 30
-"""Distinct shoppers are those of so many days before the last search."""
+from scorers.keywords.table import SHOPPER_DAYS
 
 
 @dataclass(frozen=True)

@@ -83,11 +83,11 @@ class Speller:
             meant = singular(word)
             if meant == base or not self._outnumbers(meant, base, FREQUENCY_RATIO[1]):
                 continue
-            if differ_in_meaning(base, meant, strange):
-                continue
             known = strange and (self._lexicon.knows(word, meant) or self._outnumbers(meant, base, ESTABLISHED_RATIO))
             cost = slip_cost(typed, word, known)
-            if cost and self._outnumbers(meant, base, FREQUENCY_RATIO[cost], 1.0 if strange else FAMILIAR_RATIO, known):
+            if not cost or differ_in_meaning(base, meant, strange):
+                continue
+            if self._outnumbers(meant, base, FREQUENCY_RATIO[cost], 1.0 if strange else FAMILIAR_RATIO, known):
                 best[meant] = min(best.get(meant, (9, 0, "")), (cost, -self._counts[0][meant], word))
         return [(word, cost) for cost, _, word in sorted(best.values())[:_MOST_CANDIDATES]]
 

@@ -1,7 +1,7 @@
 """The keyword table: what history knows of each keyword, and to whom its text may be shown.
 
 Shoppers' searches and sellers' campaign keywords are counted under the canonical form. Rare text may hold names and
-addresses, so text that one seller alone typed and no shopper searched is never shown to another seller.
+addresses, so a keyword that too few shoppers typed is withheld, and what sellers alone typed is shown to no other.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from streams.events import UNKNOWN_CATEGORY
 from streams.messages import CampaignState
 from streams.normal_form import EMPTY, normal_form
 
+SHOPPER_DAYS = 30
+"""Distinct shoppers are those of so many days before the last search."""
+
 
 class Keyword(msgspec.Struct, frozen=True, kw_only=True):
     """One canonical keyword."""
@@ -31,7 +34,9 @@ class Keyword(msgspec.Struct, frozen=True, kw_only=True):
     """Searches in the table's history."""
     volume_last_day: int = 0
     shoppers: int = 0
-    """Distinct shoppers who searched it."""
+    """Distinct shoppers who searched it in the table's last `SHOPPER_DAYS`."""
+    withheld: bool = False
+    """Too few shoppers typed it: only sellers who typed it themselves may see it."""
     sellers: list[str] = msgspec.field(default_factory=list)
     """Those who typed `text` in a campaign."""
     rivals: int = 0
@@ -41,26 +46,39 @@ class Keyword(msgspec.Struct, frozen=True, kw_only=True):
     """ms; 0 when no shopper searched it."""
 
 
+def is_public(keyword: Keyword) -> bool:
+    """Whether every seller may see the keyword's text: enough shoppers typed it, or nobody at all is known to have."""
+    return not keyword.withheld and (keyword.shoppers > 0 or not keyword.sellers)
+
+
 def private_to(keyword: Keyword) -> str:
-    """The one seller who may see the keyword's text: no shopper searched it and only they typed it. Else empty."""
-    return keyword.sellers[0] if keyword.shoppers == 0 and len(keyword.sellers) == 1 else ""
+    """The seller who alone may see the keyword's text, as only they typed it; empty for none or all of them."""
+    return "" if is_public(keyword) or len(keyword.sellers) != 1 else keyword.sellers[0]
 
 
 def may_show(keyword: Keyword, seller: str) -> bool:
     """Whether `seller` may see the keyword's text."""
-    return private_to(keyword) in ("", seller)
+    return is_public(keyword) or seller in keyword.sellers
 
 
-def keyword_table(searches: pl.DataFrame, campaigns: Iterable[CampaignState]) -> list[Keyword]:
-    """The table of all keywords in `searches` (columns of `streams.events.Search`) and campaigns, by canonical form."""
+def keyword_table(
+    searches: pl.DataFrame, campaigns: Iterable[CampaignState], min_distinct_shoppers: int = 1
+) -> list[Keyword]:
+    """The table of all keywords in `searches` (columns of `streams.events.Search`) and campaigns, by canonical form.
+
+    Those that fewer than `min_distinct_shoppers` typed in the last `SHOPPER_DAYS` are withheld.
+    """
     shoppers = {row["canonical"]: row for row in _searched(searches).iter_rows(named=True)}
     campaigns = list(campaigns)
     sellers = _typed_by_sellers(campaigns)
     canonicals = sorted((shoppers.keys() | sellers.keys()) - {EMPTY})
     rivals = _rivals(campaigns, canonicals)
     return [
-        _keyword(canonical, shoppers.get(canonical), sellers.get(canonical, {}), len(rivals[canonical]))
+        msgspec.structs.replace(keyword, withheld=keyword.shoppers < min_distinct_shoppers)
         for canonical in canonicals
+        for keyword in [
+            _keyword(canonical, shoppers.get(canonical), sellers.get(canonical, {}), len(rivals[canonical]))
+        ]
     ]
 
 
@@ -74,11 +92,12 @@ def canonical_column(frame: pl.DataFrame, column: str) -> pl.DataFrame:
 def _searched(searches: pl.DataFrame) -> pl.DataFrame:
     """Per canonical form: text, category, volume, volume_last_day, shoppers, first_searched_at."""
     rows = canonical_column(searches.select("event_time", "shopper", "query", "category"), "query")
-    last_day = (rows.get_column("event_time").max() or 0) - DAY_MS  # type: ignore[operator]
+    last: int = rows.get_column("event_time").max() or 0  # type: ignore[assignment]
+    recent = pl.col("event_time") > last - SHOPPER_DAYS * DAY_MS
     counts = rows.group_by("canonical").agg(
         pl.len().alias("volume"),
-        (pl.col("event_time") > last_day).sum().alias("volume_last_day"),
-        pl.col("shopper").n_unique().alias("shoppers"),
+        (pl.col("event_time") > last - DAY_MS).sum().alias("volume_last_day"),
+        pl.col("shopper").filter(recent).n_unique().alias("shoppers"),
         pl.col("event_time").min().alias("first_searched_at"),
     )
     texts = _most_frequent(rows, "query").rename({"query": "text"})
@@ -158,6 +177,7 @@ _SCHEMA: dict[str, pl.DataType | type[pl.DataType]] = {
     "volume": pl.Int64,
     "volume_last_day": pl.Int64,
     "shoppers": pl.Int64,
+    "withheld": pl.Boolean,
     "sellers": pl.List(pl.String),
     "rivals": pl.Int64,
     "first_searched_at": pl.Int64,

@@ -28,7 +28,9 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
     with steps.step("embedding model"):
         encoder = OnnxEncoder(ensure_export(settings))
     with steps.step("keywords embedded") as advance:
-        table = embedded_keywords(History(folder), encoder, keyword_folder(settings), advance)
+        table = embedded_keywords(
+            History(folder), encoder, keyword_folder(settings), advance, settings.min_distinct_shoppers
+        )
     index = KeywordIndex(client, settings, encoder, clock)
     with steps.step("keywords into Milvus") as advance:
         return index.build(table.keywords, table.vectors, advance)

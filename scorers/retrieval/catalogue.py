@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scorers.keywords.table import Keyword, private_to
+from scorers.keywords.table import Keyword, is_public
 from scorers.retrieval.lexical import LexicalIndex
 
 
@@ -45,13 +45,13 @@ class KeywordCatalogue:
     def is_public(self, canonical: str) -> bool:
         """Whether the keyword is known and anyone may see it."""
         keyword = self.get(canonical)
-        return keyword is not None and not private_to(keyword)
+        return keyword is not None and is_public(keyword)
 
     def add(self, keywords: Sequence[Keyword], vectors: NDArray[np.floating]) -> None:
-        """Add keywords not yet known. A known one stays, unless it was one seller's own and no longer is."""
+        """Add keywords not yet known. A known one stays, unless everybody may see it now and could not before."""
         for keyword, vector in zip(keywords, vectors, strict=True):
             row = self._rows.get(keyword.canonical)
-            if row is not None and private_to(self.keywords[row]) and not private_to(keyword):
+            if row is not None and not is_public(self.keywords[row]) and is_public(keyword):
                 self.keywords[row], self._vectors[row] = keyword, vector
         fresh = [row for row, keyword in enumerate(keywords) if keyword.canonical not in self._rows]
         if not fresh:

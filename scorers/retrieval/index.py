@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from infra.clock import Clock
 from infra.failure import Failure
 from infra.settings import Settings
-from scorers.keywords.table import Keyword, private_to
+from scorers.keywords.table import Keyword, is_public, private_to
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.neighbours import Hit
 from streams.events import UNKNOWN_CATEGORY
@@ -27,7 +27,7 @@ FLAT_UP_TO = 50_000
 _BATCH = 2_000
 _CANARIES = 20
 _VERSION_TTL_MS = 1_000
-_FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppers", "seller", "rivals")
+_FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppers", "seller", "rivals", "status")
 
 
 class IndexMissing(Failure):
@@ -48,6 +48,7 @@ class KeywordIndex:
     def __init__(self, client: MilvusClient, settings: Settings, encoder: Encoder, clock: Clock) -> None:
         self._client = client
         self._alias = settings.keyword_collection
+        self._counts_shoppers = settings.min_distinct_shoppers > 1
         self._encoder = encoder
         self._clock = clock
         self._version = ""
@@ -93,20 +94,29 @@ class KeywordIndex:
 
     def add(self, keywords: Sequence[tuple[str, str]]) -> None:
         """Add keywords that shoppers typed, as (canonical, text); those already there for all to see stay as they are.
+        Where more than one must have typed a keyword it is withheld until a build counts who did.
 
         The category is that of the nearest known keywords. Adding the same again changes nothing.
         """
         texts = dict(keywords)
         known, _ = self.fetch(list(texts))
         for keyword in known:
-            if not private_to(keyword):
+            if is_public(keyword):
                 del texts[keyword.canonical]
         if not texts:
             return
         vectors = self._encoder.encode(list(texts.values()))
         categories = self._categories(vectors)
         fresh = [
-            Keyword(canonical=canonical, text=text, category=category, volume=1, volume_last_day=1, shoppers=1)
+            Keyword(
+                canonical=canonical,
+                text=text,
+                category=category,
+                volume=1,
+                volume_last_day=1,
+                shoppers=1,
+                withheld=self._counts_shoppers,
+            )
             for (canonical, text), category in zip(texts.items(), categories, strict=True)
         ]
         self._client.upsert(self.version, data=_rows(fresh, vectors))
@@ -228,7 +238,7 @@ def _rows(keywords: Sequence[Keyword], vectors: NDArray[np.floating]) -> list[di
             "canonical": keyword.canonical,
             "text": keyword.text,
             "category": keyword.category,
-            "status": "active",
+            "status": "active" if is_public(keyword) else "withheld",
             "seller": private_to(keyword),
             "volume": keyword.volume,
             "volume_last_day": keyword.volume_last_day,
@@ -241,5 +251,5 @@ def _rows(keywords: Sequence[Keyword], vectors: NDArray[np.floating]) -> list[di
 
 
 def _keyword(row: dict[str, Any]) -> Keyword:
-    known = {name: row[name] for name in _FIELDS if name != "seller"}
-    return Keyword(**known, sellers=[row["seller"]] if row["seller"] else [])
+    known = {name: row[name] for name in _FIELDS if name not in ("seller", "status")}
+    return Keyword(**known, sellers=[row["seller"]] if row["seller"] else [], withheld=row["status"] != "active")

@@ -110,7 +110,9 @@ def train(
     with steps.step("embedding model"):
         encoder = OnnxEncoder(ensure_export(settings))
     with steps.step("keywords embedded") as advance:
-        keywords = embedded_keywords(history, encoder, keyword_folder(settings), advance)
+        keywords = embedded_keywords(
+            history, encoder, keyword_folder(settings), advance, settings.min_distinct_shoppers
+        )
     vocabulary = vocabulary_of(history.products)
     matcher = Matcher(encoder, KeywordCatalogue(keywords.keywords, keywords.vectors))
     learning = training_set(history, matcher, vocabulary, settings, steps)

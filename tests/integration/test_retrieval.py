@@ -37,7 +37,8 @@ def clock() -> ManualClock:
 
 @pytest.fixture
 def index(integration_settings: Settings, clock: ManualClock) -> KeywordIndex:
-    return KeywordIndex(milvus.connect(integration_settings), integration_settings, LetterEncoder(), clock)
+    settings = integration_settings.model_copy(update={"min_distinct_shoppers": 1})
+    return KeywordIndex(milvus.connect(settings), settings, LetterEncoder(), clock)
 
 
 def embed(table: list[Keyword]) -> NDArray[np.float32]:
@@ -60,7 +61,10 @@ def test_neighbours_equal_exact_search(index: KeywordIndex) -> None:
 
 
 def test_keywords_come_back_as_they_were_built(index: KeywordIndex) -> None:
-    table = [*keywords(10), Keyword(canonical="famili smith", text="smith family", sellers=["s1"], rivals=1)]
+    table = [
+        *keywords(10),
+        Keyword(canonical="famili smith", text="smith family", sellers=["s1"], rivals=1, withheld=True),
+    ]
     index.build(table, embed(table))
     found, vectors = index.fetch(["famili smith", table[0].canonical, "unheard of"])
     by_canonical = {keyword.canonical: row for row, keyword in enumerate(found)}
@@ -85,8 +89,20 @@ def test_a_discovered_keyword_is_found_at_once_and_for_good(index: KeywordIndex)
     assert every >= {keyword.canonical for keyword in table}
 
 
+def test_where_shoppers_are_counted_a_discovered_keyword_waits(
+    integration_settings: Settings, index: KeywordIndex, clock: ManualClock
+) -> None:
+    index.build(keywords(10), embed(keywords(10)))
+    counting = KeywordIndex(milvus.connect(integration_settings), integration_settings, LetterEncoder(), clock)
+    counting.add([("famili smith", "family smith")])
+    (found,), _ = counting.fetch(["famili smith"])
+    assert found.withheld
+    near = counting.neighbours(LetterEncoder().encode(["family smith"]), 20)[0]
+    assert "famili smith" not in {canonical for canonical, _ in near}
+
+
 def test_a_sellers_own_text_is_replaced_once_a_shopper_searches_it(index: KeywordIndex) -> None:
-    table = [*keywords(10), Keyword(canonical="famili smith", text="smith family", sellers=["s1"])]
+    table = [*keywords(10), Keyword(canonical="famili smith", text="smith family", sellers=["s1"], withheld=True)]
     index.build(table, embed(table))
     index.add([("famili smith", "family smith")])
     (found,), _ = index.fetch(["famili smith"])

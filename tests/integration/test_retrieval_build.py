@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
 def test_candidates_by_milvus_equal_exact_ones(integration_settings: Settings, tmp_path: Path) -> None:
-    settings, clock = integration_settings, SystemClock()
+    settings, clock = integration_settings.model_copy(update={"min_distinct_shoppers": 1}), SystemClock()
     market = make_market(12, events=20_000, days=3.0, products=200, campaigns=60, keywords=800)
     make_past(market, tmp_path / "history")
     write_states(market, tmp_path / "history")

@@ -70,10 +70,20 @@ def test_text_of_one_seller_is_hidden_from_others(table: dict[str, Keyword]) -> 
     assert [seller for seller in "abc" if may_show(private, seller)] == [owner]
 
 
-def test_text_of_two_sellers_or_of_a_shopper_may_be_shown(table: dict[str, Keyword]) -> None:
+def test_text_that_sellers_alone_typed_is_theirs_and_a_shoppers_may_be_shown(table: dict[str, Keyword]) -> None:
     assert table["green welli"].text == "green wellies"
-    assert may_show(table["green welli"], "z")
+    assert [seller for seller in "abz" if may_show(table["green welli"], seller)] == ["a", "b"]
     assert may_show(table["boot rain"], "z")
+
+
+def test_what_too_few_shoppers_typed_lately_is_withheld() -> None:
+    old = [(NOW - 31 * DAY_MS, f"old {number}", "wide boots", "boots") for number in range(9)]
+    new = [(NOW, f"new {number}", text, "boots") for number in range(3) for text in ("rain boots", "boots for rain")]
+    rows = keyword_table(searches(*old, *new), [campaign("a", "wide boots")], min_distinct_shoppers=3)
+    rain, wide = rows
+    assert (rain.shoppers, rain.withheld, may_show(rain, "z")) == (3, False, True)
+    assert (wide.shoppers, wide.withheld, may_show(wide, "z"), may_show(wide, "a")) == (0, True, False, True)
+    assert wide.volume == 9
 
 
 def test_rivals_are_sellers_whose_keywords_match() -> None:
