@@ -3,10 +3,31 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
 _NOISY = ("pymilvus", "grpc", "faiss", "aiokafka", "urllib3", "feast", "sentence_transformers")
+
+REPEATED_AFTER_S = 10.0
+
+
+class Unrepeated(logging.Filter):
+    """Drops a line that but for its milliseconds was logged within the last seconds: librdkafka looks for a lost broker 20
+    times a second, and says so each time.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._logged: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        line = re.sub(r"\d+ms", "", record.getMessage())
+        if record.created - self._logged.get(line, 0.0) < REPEATED_AFTER_S:
+            return False
+        self._logged = {line: at for line, at in self._logged.items() if record.created - at < REPEATED_AFTER_S}
+        self._logged[line] = record.created
+        return True
 
 
 def setup(level: str = "INFO") -> None:
