@@ -13,8 +13,9 @@ REPEATED_AFTER_S = 10.0
 
 
 class Unrepeated(logging.Filter):
-    """Drops a line that but for its milliseconds was logged within the last seconds: librdkafka looks for a lost broker 20
-    times a second, and says so each time.
+    """Drops a line that but for its milliseconds was logged within the last seconds.
+
+    librdkafka looks for a lost broker twenty times a second, and says so each time.
     """
 
     def __init__(self) -> None:
@@ -25,7 +26,8 @@ class Unrepeated(logging.Filter):
         line = re.sub(r"\d+ms", "", record.getMessage())
         if record.created - self._logged.get(line, 0.0) < REPEATED_AFTER_S:
             return False
-        self._logged = {line: at for line, at in self._logged.items() if record.created - at < REPEATED_AFTER_S}
+        lately = list(self._logged.items())  # at once, as clients log from threads of their own
+        self._logged = {line: at for line, at in lately if record.created - at < REPEATED_AFTER_S}
         self._logged[line] = record.created
         return True
 
