@@ -26,6 +26,9 @@ def clean(
     cleared: Annotated[
         bool, typer.Option("--cleared", help="The keywords are free of names, addresses and the like: my word on it.")
     ] = False,
+    groups: Annotated[
+        bool, typer.Option("--groups", help="Gather suggestable keywords by topic; embeds them.")
+    ] = False,
 ) -> None:
     """Filter, repair and cluster raw keywords; write the dictionary as Parquet.
 
@@ -33,7 +36,7 @@ def clean(
     """
     from scorers.keywords.commands import clean_command
 
-    clean_command(source, out, products, cleared)
+    clean_command(source, out, products, cleared, groups)
 
 
 @app.command("evaluate")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -11,12 +12,12 @@ from rich.table import Table
 
 from infra.settings import Settings
 from infra.stack import state
-from scorers.keywords.dictionary import build, load
+from scorers.keywords.dictionary import Dictionary, build, load
 from scorers.keywords.explain import explain
 from scorers.keywords.filters import Filters, read_block_list
 from scorers.keywords.lexicon import lexicon
 from scorers.keywords.raw import read_names, read_raw_keywords
-from scorers.steps import Steps
+from scorers.steps import Advance, Steps
 
 
 def dictionary_folder(settings: Settings) -> Path:
@@ -34,7 +35,7 @@ def filters_of(settings: Settings) -> Filters:
     return Filters(blocked, settings.keyword_max_characters)
 
 
-def clean_command(source: Path, out: Path | None, products: Path | None, cleared: bool) -> None:
+def clean_command(source: Path, out: Path | None, products: Path | None, cleared: bool, groups: bool) -> None:
     """Build a dictionary and write it."""
     settings, steps = state.settings(), Steps()
     folder = out or dictionary_folder(settings)
@@ -45,6 +46,9 @@ def clean_command(source: Path, out: Path | None, products: Path | None, cleared
         dictionary = build(
             raw.table, filters_of(settings), words, settings.min_distinct_shoppers, cleared, raw.searches, advance
         )
+    if groups:
+        with steps.step("grouped") as advance:
+            dictionary = _grouped(dictionary, settings, advance)
     with steps.step("written"):
         dictionary.save(folder)
     told = dictionary.manifest
@@ -54,6 +58,21 @@ def clean_command(source: Path, out: Path | None, products: Path | None, cleared
     )
     if told.clusters and not told.suggestable:
         typer.secho(_why_none(raw.table.get_column("shoppers").is_null().all(), settings), fg="yellow", err=True)
+
+
+def _grouped(dictionary: Dictionary, settings: Settings, advance: Advance) -> Dictionary:
+    from scorers.keywords.groups import MOST, with_groups
+    from scorers.retrieval.encoders import OnnxEncoder
+    from scorers.retrieval.export import ensure_export
+
+    done, total = 0, min(MOST, dictionary.manifest.suggestable)
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        advance(done, total)
+
+    return replace(dictionary, clusters=with_groups(dictionary.clusters, OnnxEncoder(ensure_export(settings)), tell))
 
 
 def _why_none(uncounted: bool, settings: Settings) -> str:

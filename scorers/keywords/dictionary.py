@@ -37,8 +37,9 @@ CLUSTERS = {
     "volume": pl.Int64,
     "shoppers": pl.Int64,
     "members": pl.Int64,
+    "group": pl.String,
 }
-"""Columns of the clusters, ordered by key."""
+"""Columns of the clusters, ordered by key; `group` is null where topics were not asked for, or a cluster has none."""
 VOCABULARY = {"word": pl.String, "weight": pl.Float64, "texts": pl.Int64, "is_name": pl.Boolean}
 
 Row = TypeVar("Row", Repair, Compound)
@@ -163,7 +164,8 @@ def build(
         status_of(shoppers, sellers_only, min_distinct_shoppers, cleared)
         for shoppers, sellers_only in groups.select("shoppers", "sellers_only").iter_rows()
     ]
-    groups = groups.with_columns(pl.Series("status", statuses, dtype=pl.String)).select(*CLUSTERS)
+    status = pl.Series("status", statuses, dtype=pl.String)
+    groups = groups.with_columns(status, group=pl.lit(None, pl.String)).select(*CLUSTERS)
     entries = entries.join(groups.select("key", "id"), on="key", how="left", maintain_order="left").select(*ENTRIES)
     manifest = Manifest(
         version=_version(entries, groups),
