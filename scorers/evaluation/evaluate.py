@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from feature_repo.offline import training_vectors
@@ -153,6 +155,12 @@ def _rankers(settings: Settings, trained_until: int, rivals: Mapping[str, Path])
     return same | {name: one for name, one in others.items() if one.manifest.trained_until <= trained_until}
 
 
+def _knowing(one: Orders, own: Gains) -> Orders:
+    """With the order by true value as a ranker: what purchases make of the truth tells what they can tell at all."""
+    values = [own.of_concept.get(concept, 0.0) for concept in own.concepts(one.canonicals)]
+    return replace(one, scores=one.scores | {"true_value": np.array(values)})
+
+
 def _judged(
     history: History, cases: HeldOut, orders: Sequence[Orders], texts: Mapping[str, str], settings: Settings
 ) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -160,11 +168,12 @@ def _judged(
     bought = purchases_gained(history, cases.campaigns, window)
     true = true_gains(history.folder, cases.campaigns, texts)
     winners = successful(history, cases.campaigns, window)
+    informed = [_knowing(one, true[one.campaign.campaign]) for one in orders if one.campaign.campaign in true] or orders
     judged = {
         "by_true_value": judge(orders, true),
-        "by_purchases": judge(orders, bought),
-        "by_success": judge(orders, {name: own for name, own in bought.items() if name in winners}),
-        "among_chosen": judge(orders, bought, chosen_only=True),
+        "by_purchases": judge(informed, bought),
+        "by_success": judge(informed, {name: own for name, own in bought.items() if name in winners}),
+        "among_chosen": judge(informed, bought, chosen_only=True),
     }
     products = {product.item: product for product in history.products}
     gains: Mapping[str, Gains] = true or bought

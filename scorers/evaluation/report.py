@@ -28,6 +28,7 @@ _NAMES = {
     "similarity": "dense similarity",
     "fused": "fused retrieval",
     "oracle": "oracle over the candidates",
+    "true_value": "order by true value",
     **SOURCES,
 }
 _JUDGED = {
