@@ -10,6 +10,7 @@ import typer
 from scorers.data import cli as data_cli
 from scorers.experiments import cli as experiments_cli
 from scorers.keywords import cli as keywords_cli
+from scorers.retrieval import cli as retrieval_cli
 from scorers.suggest import cli as suggest_cli
 
 PANEL = "Scorers: features in, suggestions out"
@@ -27,6 +28,8 @@ app.add_typer(_embed_model, name="embed-model", rich_help_panel=PANEL)
 app.add_typer(_index, name="index", rich_help_panel=PANEL)
 app.add_typer(_train, name="train", rich_help_panel=PANEL)
 app.add_typer(data_cli.app, name="data", rich_help_panel=PANEL)
+_train.command("towers")(retrieval_cli.train_towers)
+_index.command("rollback")(retrieval_cli.roll_back_index)
 app.command("suggest", rich_help_panel=PANEL)(suggest_cli.suggest)
 app.add_typer(experiments_cli.app, name="experiment", rich_help_panel=PANEL)
 app.add_typer(keywords_cli.app, name="keywords", rich_help_panel=PANEL)

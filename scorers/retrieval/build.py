@@ -13,6 +13,7 @@ from scorers.keywords.embedded import embedded_keywords, keyword_folder
 from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.index import KeywordIndex
+from scorers.retrieval.versions import Versions
 from scorers.steps import Steps
 
 
@@ -43,3 +44,10 @@ def build_command(history: Path, as_json: bool) -> None:
     steps = Steps()
     version = build(history, settings(), SystemClock(), steps)
     print(json.dumps({"version": version, "seconds": steps.seconds}) if as_json else version)
+
+
+def roll_back_command() -> None:
+    """`keypulse index rollback`."""
+    from infra.stack.state import settings
+
+    print(Versions(milvus.connect(settings()), settings().keyword_collection).roll_back())

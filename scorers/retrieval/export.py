@@ -54,10 +54,10 @@ def export(model: str, folder: Path) -> OnnxDescription:
         EncoderError: the model cannot be had, or is not a BERT-like model with mean pooling.
     """
     transformer = load_sentence_transformer(model)
-    with tempfile.TemporaryDirectory() as scratch, _quiet():
+    with tempfile.TemporaryDirectory() as scratch, quiet():
         built = Path(scratch)
         _export_graph(transformer, built / "fp32.onnx")
-        _quantise(built / "fp32.onnx", built / "encoder.onnx")
+        quantise(built / "fp32.onnx", built / "encoder.onnx")
         (built / "fp32.onnx").unlink()
         transformer.tokenizer.backend_tokenizer.save(str(built / "tokenizer.json"))
         description = OnnxDescription(
@@ -75,7 +75,7 @@ def export(model: str, folder: Path) -> OnnxDescription:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """The quantiser tells the root logger of every matrix that it leaves alone."""
     logging.disable(logging.WARNING)
     try:
@@ -118,7 +118,8 @@ def _export_graph(transformer: Any, path: Path) -> None:
         )
 
 
-def _quantise(source: Path, target: Path) -> None:
+def quantise(source: Path, target: Path) -> None:
+    """Weights to int8, one scale a channel."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     quantize_dynamic(source, target, per_channel=True, weight_type=QuantType.QInt8)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -12,43 +11,43 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.clock import Clock
-from infra.failure import Failure
 from infra.settings import Settings
 from scorers.keywords.table import Keyword, is_public, private_to
 from scorers.retrieval.encoders import Encoder
+from scorers.retrieval.index_check import IndexBroken, check
 from scorers.retrieval.neighbours import Hit
+from scorers.retrieval.versions import IndexMissing, Versions
 from streams.events import UNKNOWN_CATEGORY
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
 
+__all__ = ["IndexBroken", "IndexMissing", "KeywordIndex"]
+
+Search = Callable[[str, NDArray[np.float32], int], list[list[Hit]]]
+"""Collection, vectors (rows of length 1) and limit to the hits of each row."""
+
 FLAT_UP_TO = 50_000
 """Exact search up to so many keywords; HNSW above. Graph search on few vectors is no faster and loses recall."""
 _BATCH = 2_000
-_CANARIES = 20
 _VERSION_TTL_MS = 1_000
+_HNSW = {"M": 16, "efConstruction": 200}
+_EF_PER_HIT, _LEAST_EF = 2, 64
+"""How many nodes HNSW looks at."""
 _FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppers", "seller", "rivals", "status")
-
-
-class IndexMissing(Failure):
-    """There is no such index. The text says what to do."""
-
-
-class IndexBroken(Failure):
-    """A new collection failed its check. The text says how."""
 
 
 class KeywordIndex:
     """The collection behind the alias `settings.keyword_collection`.
 
-    A collection's name is the index version: alias, build time and a hash of encoder and keywords. The collection
-    before the current one is kept for `roll_back`.
+    A collection's name is the index version: alias, build time and a hash of encoder and keywords.
     """
 
     def __init__(self, client: MilvusClient, settings: Settings, encoder: Encoder, clock: Clock) -> None:
         self._client = client
         self._alias = settings.keyword_collection
         self._counts_shoppers = settings.min_distinct_shoppers > 1
+        self._versions = Versions(client, self._alias)
         self._encoder = encoder
         self._clock = clock
         self._version = ""
@@ -63,22 +62,24 @@ class KeywordIndex:
         """
         now = self._clock.now_ms()
         if not self._version or now - self._version_read_at >= _VERSION_TTL_MS:
-            self._version, self._version_read_at = self._behind_alias(), now
+            self._version, self._version_read_at = self._versions.current(), now
             if not self._version:
                 raise IndexMissing(f"Milvus has no alias {self._alias!r}: run `keypulse index build --history DIR`")
         return self._version
 
     def neighbours(self, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
         """For each row up to `limit` active keywords by cosine, best first."""
-        if not len(vectors):
-            return []
+        return self._search(self.version, vectors, limit) if len(vectors) else []
+
+    def _search(self, collection: str, vectors: NDArray[np.float32], limit: int, **options: Any) -> list[list[Hit]]:
         found = self._client.search(
-            self.version,
+            collection,
             data=list(vectors),
             limit=limit,
             filter='status == "active"',
             output_fields=["canonical"],
-            search_params={"metric_type": "COSINE", "params": {"ef": max(2 * limit, 64)}},
+            search_params={"metric_type": "COSINE", "params": {"ef": max(_EF_PER_HIT * limit, _LEAST_EF)}},
+            **options,
         )
         return [[(hit["entity"]["canonical"], float(hit["distance"])) for hit in hits] for hits in found]
 
@@ -133,8 +134,7 @@ class KeywordIndex:
         Raises:
             IndexBroken: the new collection failed its check; it is dropped and the old index stays.
         """
-        current = self._behind_alias()
-        name = f"{self._alias}_{self._clock.now_ms()}_{self._fingerprint(keywords)}"
+        name = self._versions.name(self._clock.now_ms(), self._fingerprint(keywords))
         self._create(name, len(keywords), vectors.shape[1])
         try:
             for start in range(0, len(keywords), _BATCH):
@@ -142,25 +142,23 @@ class KeywordIndex:
                 self._client.insert(name, data=_rows(keywords[batch], vectors[batch]))
                 progress(start + len(keywords[batch]), len(keywords))
             self._client.load_collection(name)
-            self._check(name, keywords, np.asarray(vectors, dtype=np.float32))
+            written = np.asarray(vectors, dtype=np.float32)
+            check(self._client, name, keywords, written, self._encoder, self._search_all)
         except BaseException:
             self._client.drop_collection(name)
             raise
-        self._point_alias(name, current)
-        self._drop_all_but(name, current)
+        self._versions.swap_in(name)
+        self._version = ""
         return name
 
     def roll_back(self) -> str:
-        """Point the alias to the collection before the current one; its version.
+        """As `Versions.roll_back`."""
+        self._version = ""
+        return self._versions.roll_back()
 
-        Raises:
-            IndexMissing: there is none.
-        """
-        older = [name for name in self._collections() if name < self._behind_alias()]
-        if not older:
-            raise IndexMissing(f"no collection older than {self._behind_alias() or 'none'} to roll back to")
-        self._point_alias(older[-1], self._behind_alias())
-        return older[-1]
+    def _search_all(self, collection: str, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
+        """As readers search, over all that was written."""
+        return self._search(collection, vectors, limit, consistency_level="Strong")
 
     def _create(self, name: str, rows: int, dimension: int) -> None:
         from pymilvus import DataType
@@ -175,25 +173,9 @@ class KeywordIndex:
             schema.add_field(count, DataType.INT64)
         schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
         index = self._client.prepare_index_params()
-        kind, params = ("FLAT", {}) if rows <= FLAT_UP_TO else ("HNSW", {"M": 16, "efConstruction": 200})
+        kind, params = ("FLAT", {}) if rows <= FLAT_UP_TO else ("HNSW", _HNSW)
         index.add_index("vector", index_type=kind, metric_type="COSINE", params=params)
         self._client.create_collection(name, schema=schema, index_params=index)
-
-    def _check(self, name: str, keywords: Sequence[Keyword], vectors: NDArray[np.float32]) -> None:
-        """Every row is there, and some keywords' vectors find themselves."""
-        counted = self._client.query(name, filter="", output_fields=["count(*)"], consistency_level="Strong")
-        if (rows := int(counted[0]["count(*)"])) != len(keywords):
-            raise IndexBroken(f"{name} holds {rows} keywords instead of {len(keywords)}; the old index stays")
-        if not keywords:
-            return
-        chosen = np.unique(np.linspace(0, len(keywords) - 1, _CANARIES).astype(int))
-        answers = self._client.search(
-            name, data=list(vectors[chosen]), limit=1, output_fields=["canonical"], consistency_level="Strong"
-        )
-        for row, hits in zip(chosen, answers, strict=True):
-            # Another keyword may have the very same vector; the nearest one must be as near as the keyword itself.
-            if not hits or hits[0]["distance"] < 0.999:
-                raise IndexBroken(f"{name} does not find {keywords[row].canonical!r} by its own vector; the old stays")
 
     def _categories(self, vectors: NDArray[np.float32]) -> list[str]:
         """For each vector the category of most of its nearest keywords."""
@@ -202,29 +184,6 @@ class KeywordIndex:
         )
         near = [[hit["entity"]["category"] for hit in hits] for hits in found]
         return [max(sorted(set(names)), key=names.count) if names else UNKNOWN_CATEGORY for names in near]
-
-    def _behind_alias(self) -> str:
-        """The collection behind the alias; empty when there is none. Asking for one that is missing logs an error."""
-        if self._alias not in self._client.list_aliases()["aliases"]:
-            return ""
-        return str(self._client.describe_alias(self._alias)["collection_name"])
-
-    def _point_alias(self, name: str, current: str) -> None:
-        if current:
-            self._client.alter_alias(collection_name=name, alias=self._alias)
-        else:
-            self._client.create_alias(collection_name=name, alias=self._alias)
-        self._version = ""
-
-    def _drop_all_but(self, *kept: str) -> None:
-        for name in self._collections():
-            if name not in kept:
-                self._client.drop_collection(name)
-
-    def _collections(self) -> list[str]:
-        """Our collections, oldest first."""
-        ours = re.compile(re.escape(self._alias) + r"_\d{13}_[0-9a-f]{8}")
-        return sorted(name for name in self._client.list_collections() if ours.fullmatch(name))
 
     def _fingerprint(self, keywords: Sequence[Keyword]) -> str:
         content = hashlib.sha256(self._encoder.name.encode())

@@ -115,7 +115,7 @@ def test_a_new_index_is_swapped_in_and_rolled_back(index: KeywordIndex, clock: M
         clock.advance_to(clock.now_ms() + 1_000)
         versions.append(index.build(keywords(count), embed(keywords(count))))
         assert index.version == versions[-1]
-    assert index._collections() == versions[1:]
+    assert index._versions.all() == versions[1:]
     assert index.roll_back() == versions[1]
     assert index.version == versions[1]
     with pytest.raises(IndexMissing):
@@ -128,5 +128,5 @@ def test_an_index_that_fails_its_check_is_not_swapped_in(index: KeywordIndex, cl
     twice = keywords(10) + keywords(10)
     with pytest.raises(IndexBroken):
         index.build(twice, embed(twice)[:, ::-1] * np.nan)
-    assert index._collections() == [good]
+    assert index._versions.all() == [good]
     assert index.version == good

@@ -1,0 +1,186 @@
+"""`keypulse train towers`, and under torchrun `python -m scorers.training.towers`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import torch
+import torch.distributed as dist
+from rich.console import Console
+
+from infra.settings import Settings
+from scorers.history import History
+from scorers.retrieval.encoders import DEFAULT_MODEL, MAX_TOKENS, load_sentence_transformer
+from scorers.steps import Advance, Steps
+from scorers.training.ranker import HOLDOUT
+from scorers.training.towers.checkpoint import Checkpoint, Epoch
+from scorers.training.towers.distilled import distilled
+from scorers.training.towers.export import ServingQuality, export, quality
+from scorers.training.towers.fitting import Fitting, Options
+from scorers.training.towers.gathering import world
+from scorers.training.towers.model import StaticText, Towers, TransformerText
+from scorers.training.towers.pairs import TowerData, tower_data
+from scorers.training.towers.texts import TowerInputs, tower_inputs
+
+Kind = Literal["static", "minilm"]
+OPTIONS: dict[Kind, Options] = {
+    "static": Options(),
+    "minilm": Options(batch=128, epochs=3, patience=1, rate=2e-5, mixed_precision=True),
+}
+
+
+class Report(msgspec.Struct, frozen=True):
+    """`training.json` beside the exported towers."""
+
+    kind: str
+    encoder: str
+    trained_until: int
+    """ms; no event from then on was seen."""
+    products: int
+    keywords: int
+    training_pairs: int
+    validation_pairs: int
+    options: dict[str, Any]
+    epochs: list[Epoch]
+    best_epoch: int
+    serving: ServingQuality
+
+
+def towers_folder(settings: Settings) -> Path:
+    """Where the exported towers lie: what the setting `embedding_model` names to use them."""
+    return settings.home / "models" / "towers"
+
+
+def train(
+    folder: Path, settings: Settings, kind: Kind, options: Options, steps: Steps, tell: Callable[[Epoch], None]
+) -> Report | None:
+    """Train towers on the history in `folder` and export them to `towers_folder`; None in all processes but the first.
+
+    An interrupted training goes on where it stood, if history and options are the same. `tell` is told each epoch.
+
+    Raises:
+        BadHistory: the folder cannot be used.
+        NoPairs: it holds too few clicks.
+        EncoderError: the model to start from cannot be had.
+    """
+    history = History(folder)
+    first, last = history.span
+    until = int(last - HOLDOUT * (last - first))
+    with steps.step("pairs of products and keywords"):
+        data = tower_data(history, until, settings.attribution_window_ms)
+    with steps.step("model to start from") as advance:
+        base = DEFAULT_MODEL if _is_export(settings.embedding_model) else settings.embedding_model
+        transformer = load_sentence_transformer(base)
+        tokenizer = transformer.tokenizer.backend_tokenizer
+        inputs = tower_inputs(data, tokenizer, MAX_TOKENS)
+        towers = _towers(kind, base, transformer, inputs, settings, advance)
+    checkpoint = Checkpoint(settings.home / "models" / f"towers-{kind}.checkpoint", _fingerprint(kind, data, options))
+    with steps.step("epochs") as advance:
+        fitted = Fitting(towers, data, inputs, options).run(checkpoint, advance, tell)
+    if world()[0]:
+        return None
+    towers.load_state_dict(fitted.weights)
+    target = towers_folder(settings)
+    with steps.step("export"):
+        description = export(towers, f"towers-{kind}", inputs.vocabulary, tokenizer, MAX_TOKENS, target)
+    with steps.step("export compared with the towers"):
+        report = Report(
+            kind=kind,
+            encoder=description.name,
+            trained_until=until,
+            products=len(data.products),
+            keywords=len(data.keywords),
+            training_pairs=len(data.training),
+            validation_pairs=len(data.validation),
+            options=asdict(options),
+            epochs=fitted.epochs,
+            best_epoch=fitted.best.epoch,
+            serving=quality(towers, target, data, inputs),
+        )
+    (target / "training.json").write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=1))
+    checkpoint.remove()
+    return report
+
+
+def _is_export(model: str) -> bool:
+    return (Path(model) / "encoder.json").is_file()
+
+
+def _towers(
+    kind: Kind, base: str, transformer: Any, inputs: TowerInputs, settings: Settings, advance: Advance
+) -> Towers:
+    if kind == "minilm":
+        return Towers(TransformerText(transformer), len(inputs.vocabulary))
+    pieces, done = transformer.tokenizer.vocab_size, 0
+
+    def tell(more: int) -> None:
+        nonlocal done
+        done += more
+        advance(done, pieces)
+
+    cache = settings.home / "models" / f"distilled-{hashlib.sha256(base.encode()).hexdigest()[:12]}.npy"
+    table = torch.from_numpy(distilled(transformer, cache, tell))
+    return Towers(StaticText(table, inputs.pieces()), len(inputs.vocabulary))
+
+
+def _fingerprint(kind: Kind, data: TowerData, options: Options) -> str:
+    """Of all that decides how a training goes."""
+    content = hashlib.sha256(msgspec.json.encode([kind, asdict(options), data.keywords, data.products]))
+    for pairs in (data.training, data.validation):
+        for column in (pairs.product, pairs.keyword, pairs.weight):
+            content.update(column.tobytes())
+    return content.hexdigest()
+
+
+def train_command(history: Path, kind: Kind, epochs: int | None) -> None:
+    """`keypulse train towers`; under torchrun one of its processes."""
+    from infra.stack.state import settings
+
+    options = OPTIONS[kind]
+    if epochs is not None:
+        options = replace(options, epochs=epochs)
+    with _processes() as rank:
+        console = Console(stderr=True, quiet=rank > 0)
+        report = train(history, settings(), kind, options, Steps(console), lambda epoch: console.print(_line(epoch)))
+    if report:
+        print(_summary(report, towers_folder(settings())))
+
+
+def _summary(report: Report, folder: Path) -> str:
+    serving, before = report.serving, report.epochs[0].recall_at_100
+    return (
+        f"{folder}: {report.encoder}, epoch {report.best_epoch}\n"
+        f"recall@100 of later clicks: {before:.3f} untrained, {serving.recall_at_100_fp32:.3f} trained, "
+        f"{serving.recall_at_100:.3f} exported as int8\n"
+        f"keywords/s, one at a time: {serving.keywords_per_s:,.0f} (torch {serving.keywords_per_s_fp32:,.0f}); "
+        f"{serving.megabytes:.0f} MB (fp32 {serving.megabytes_fp32:.0f})\n"
+        f"To use it: KEYPULSE_EMBEDDING_MODEL={folder}, then `keypulse index build` and `keypulse train ranker`"
+    )
+
+
+def _line(epoch: Epoch) -> str:
+    learnt = "" if epoch.epoch == 0 else f"training loss {epoch.training_loss:.3f}, "
+    return (
+        f"epoch {epoch.epoch}: {learnt}validation loss {epoch.validation_loss:.3f}, "
+        f"recall@100 {epoch.recall_at_100:.3f}, {epoch.seconds:.1f} s"
+    )
+
+
+@contextmanager
+def _processes() -> Iterator[int]:
+    """Joins torchrun's processes, if it started this one; the rank."""
+    if "RANK" not in os.environ:
+        yield 0
+        return
+    dist.init_process_group("gloo")
+    try:
+        yield dist.get_rank()
+    finally:
+        dist.destroy_process_group()
