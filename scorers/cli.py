@@ -192,6 +192,22 @@ def _control(category: str, paused: bool, by: str, as_json: bool) -> None:
     typer.echo(f"suggestions {'paused' if paused else 'resumed'} for {where} by {by}")
 
 
+@app.command("pipeline", rich_help_panel=PANEL)
+def pipeline(
+    market: Annotated[Literal["small", "standard"], typer.Option(help="Of how many items, keywords, events")] = "small",
+    towers: Annotated[Literal["static", "minilm"], typer.Option(help="Text part of the two towers")] = "static",
+    trials: Annotated[int, typer.Option(min=0, help="Hyperparameters to try for each target of the ranker")] = 15,
+    out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/pipeline.json"),
+) -> None:
+    """From raw tables to a promoted bundle: tables, dictionary, counts, two towers, index, tuned ranker, gate.
+
+    Example: keypulse pipeline --market small
+    """
+    from scorers.pipeline.run import pipeline_command
+
+    pipeline_command(market, towers, trials, out)
+
+
 @app.command("demo", rich_help_panel=PANEL)
 def demo(
     catalogue: Annotated[
@@ -204,9 +220,15 @@ def demo(
 ) -> None:
     """Run the main job from nothing: servers, market, training, workers, live events, checks. Exit code 1 if one fails.
 
+    A bundle that `keypulse pipeline` promoted on the same market is used in place of training.
+
     Example: keypulse demo --catalogue products.csv
     """
-    from scorers.demo import run
+    from dataclasses import replace
 
-    if not run.demo(run.Size(rate=rate, duration_s=duration, seed=seed, catalogue=catalogue), out):
+    from scorers.demo import run
+    from scorers.pipeline.markets import MARKETS
+
+    market = replace(MARKETS["small"], seed=seed)
+    if not run.demo(run.Size(rate=rate, duration_s=duration, market=market, catalogue=catalogue), out):
         raise typer.Exit(1)

@@ -23,8 +23,10 @@ from infra.topics import Topics
 from scorers.demo import report
 from scorers.demo.newcomers import MANY, Newcomers
 from scorers.demo.observer import Observer
-from scorers.demo.processes import Processes
 from scorers.demo.screen import Screen, summary
+from scorers.pipeline.markets import MARKETS, Market
+from scorers.pipeline.run import HISTORY, PASSED_ON, TOWERS, promoted
+from scorers.processes import Processes
 from scorers.steps import Steps
 from streams import history
 from streams.events import Event, EventName
@@ -32,11 +34,8 @@ from streams.log_reader import log_reader
 from streams.normal_form import normal_form
 from streams.verification import Backlog, Verdict, verify
 
-HISTORY_DAYS = 8
-HISTORY_EVENTS = 800_000
 SHOCK_FACTOR = 8
 BAD_RATIO = 0.002
-_PASSED_ON = ("home", "bundle_path", "kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri")
 _SETTLE_S = 3.0
 _DRAIN_S = 90.0
 _FIRST_LISTS_S = 90.0
@@ -52,10 +51,7 @@ class Size:
     rate: int = 1_000
     """Live events a second."""
     duration_s: int = 100
-    seed: int = 1
-    products: int = 2_400
-    campaigns: int = 400
-    keywords: int = 12_000
+    market: Market = MARKETS["small"]
     catalogue: Path | None = None
     """A team's own products to build the market around."""
 
@@ -68,7 +64,7 @@ class Demo:
         self._console = console
         self._steps = Steps(console)
         self._home = home
-        self._history = home / "history"
+        self._history = home / HISTORY
         self._clock = SystemClock()
 
     def run(self) -> dict[str, Any]:
@@ -79,36 +75,44 @@ class Demo:
         """
         shutil.rmtree(self._home, ignore_errors=True)
         base = load(home=self._home, bundle_path=self._home / "bundle")
+        ready = None if self._size.catalogue else promoted(self._size.market)
         supervisor = Supervisor(base, tell=self._console.print, tied=True)
         try:
             with self._steps.step("servers"):
                 supervisor.up()
             settings = state.settings(home=self._home, bundle_path=self._home / "bundle")
-            processes = Processes(environment(settings, *_PASSED_ON), self._home / "logs")
+            if ready:
+                settings = settings.model_copy(update={"embedding_model": str(self._take_over(ready))})
+            processes = Processes(environment(settings, *PASSED_ON), self._home / "logs")
             try:
-                self._learn(processes)
+                self._learn(processes, trained=ready is not None)
                 return self._live(settings, processes)
             finally:
                 processes.stop()
         finally:
             supervisor.down()
 
-    def _learn(self, processes: Processes) -> None:
-        """A market and its history, counted, and the models that are learnt from it."""
-        folder, size = str(self._history), self._size
-        market = [f"--products={size.products}", f"--campaigns={size.campaigns}", f"--keywords={size.keywords}"]
-        if size.catalogue:
-            market.append(f"--catalogue={size.catalogue}")
-        past = [f"--events={HISTORY_EVENTS}", f"--days={HISTORY_DAYS}", f"--seed={size.seed}"]
+    def _take_over(self, ready: Path) -> Path:
+        """Copy the pipeline's history, bundle and towers; the towers' folder."""
+        for part in (HISTORY, Path("bundle"), TOWERS):
+            shutil.copytree(ready / part, self._home / part)
+        self._console.print(f"models: the bundle that the pipeline promoted in {ready}; delete that to train anew")
+        return (self._home / TOWERS).absolute()
 
+    def _learn(self, processes: Processes, trained: bool) -> None:
+        """A market and its history, counted, and the models that are learnt from it; `trained`: but for the counts."""
+        folder, size = str(self._history), self._size
+        catalogue = [f"--catalogue={size.catalogue}"] if size.catalogue else []
         commands = {
             "topics": ["topics", "create"],
-            "market and history": ["simulate", "history", f"--out={folder}", *market, *past],
+            "market and history": [*size.market.history(self._history), *catalogue],
             "backfill": ["backfill", f"--history={folder}"],
             "keyword index": ["index", "build", f"--history={folder}"],
             "ranker": ["train", "ranker", f"--history={folder}"],
             "evaluation": ["evaluate", f"--history={folder}", f"--out={self._home / 'eval.json'}"],
         }
+        if trained:
+            del commands["market and history"], commands["ranker"]
         for name, arguments in commands.items():
             with self._steps.step(name):
                 processes.run(name, *arguments)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra.settings import Settings, environment
-from scorers.demo.processes import Processes
+from scorers.processes import Processes
 from scorers.tail import Read, read_sets
 from streams import history
 from streams.verification import Backlog, verify

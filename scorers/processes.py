@@ -14,11 +14,11 @@ _TAIL_BYTES = 3_000
 
 
 class ProcessFailed(Failure):
-    """A command of the demo failed. The text holds the last lines of its log."""
+    """A command failed. The text holds the last lines of its log."""
 
 
 class Processes:
-    """Runs `keypulse ...` with the demo's environment."""
+    """Runs `keypulse ...` with further settings in the environment."""
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
         self._environment = os.environ | environment
