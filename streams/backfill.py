@@ -1,39 +1,36 @@
 """Plays history through the *same* stages without a broker, and leaves what a live run would have left.
 
 That is: vectors in the online store, the feature log in the archive, and checkpoints, so that a live run goes on from
-there and one recount judges both. The clock is event time. Vectors are written every `EVERY_MS` of it or every
-`EVERY_EVENTS` events, whichever comes first, rather than every second: a row of the log is as of its own moment either
-way, and history would have several rows an event otherwise.
+there and one recount judges both. As in a live run the shopper stages have a process to themselves
+(`streams.backfill_events`); the entity stages run here, and a thread writes the log.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from feature_repo.archive import FeatureArchive
 from feature_repo.vector_writer import VectorSink
+from infra import own_process
 from infra.failure import Failure
-from infra.settings import MINUTE_MS, Settings
+from infra.settings import Settings
 from infra.topics import Topics
-from streams import history
+from streams import backfill_events
+from streams.backfill_events import Counted
 from streams.backfill_log import BackfillLog
 from streams.deduplication import NEW, TOO_LATE
 from streams.entity_stage import EntityStage
-from streams.events import EVENT_TYPES, Event, EventName
-from streams.exactly_once import CheckpointStore, Progress, Write
+from streams.exactly_once import Checkpoint, CheckpointStore, Progress, Write
 from streams.shopper_stage import ShopperStage
-from streams.stage import Record, Stage
+from streams.stage import Record
 
-EVERY_MS = 10 * MINUTE_MS
-EVERY_EVENTS = 20_000
 SOURCE = "backfill"
 """Name of the backfill's files in the archive."""
 
@@ -55,14 +52,6 @@ class Summary:
     """Event time up to which it counted, ms."""
 
 
-class _Owned(NamedTuple):
-    """A stage's partition that was taken over."""
-
-    stage: Stage
-    epoch: int
-    progress: Progress
-
-
 class Backfill:
     """One backfill: `run` it once."""
 
@@ -73,12 +62,9 @@ class Backfill:
         self._checkpoints = checkpoints
         self._store = store
         self._archive = archive
-        self._topics = Topics.of(settings)
-        partitions = range(settings.partitions)
-        self._shoppers = [ShopperStage(partition, settings, self._topics) for partition in partitions]
-        self._entities = [EntityStage(partition, settings, self._topics, store) for partition in partitions]
-        self._owned: dict[str, _Owned] = {}
-        self._deltas: dict[int, list[Record]] = defaultdict(list)
+        topics = Topics.of(settings)
+        self._stages = [EntityStage(partition, settings, topics, store) for partition in range(settings.partitions)]
+        self._progress: list[Progress] = []
         self._summary = Summary()
 
     def run(self, folder: Path, progress: Callable[[int, int], None] = lambda done, of: None) -> Summary:
@@ -87,88 +73,75 @@ class Backfill:
         Raises:
             BadHistory: the folder can't be used.
             NotEmpty: there are checkpoints already.
+            ProcessDied: the process of the shopper stages was killed.
         """
-        logs = history.read(folder, self._settings.partitions)
-        arriving = {place: log.events() for place, log in logs.items()}
-        total = sum(len(log.frame) for log in logs.values())
-        self._take_over()
-        self._archive.clear()
-        starts = dict.fromkeys(logs, 0)
-        with BackfillLog(self._archive, self._settings.partitions) as log:
-            for moment in _moments([log.newest for log in logs.values()]):
-                ends = {place: int(np.searchsorted(log.newest, moment)) for place, log in logs.items()}
-                for partition in range(self._settings.partitions):
-                    events = {
-                        name: list(islice(arriving[name, partition], ends[name, partition] - starts[name, partition]))
-                        for name in EVENT_TYPES
-                    }
-                    self._count(partition, events)
-                self._flush(log, moment)
-                starts = ends
-                self._summary.as_of = moment
-                progress(self._summary.events, total)
-            self._finish(log)
+        shoppers, entities = self._take_over(ShopperStage.name), self._take_over(EntityStage.name)
+        for partition, (stage, taken) in enumerate(zip(self._stages, entities, strict=True)):
+            self._progress.append(Progress(f"{EntityStage.name}/{partition}", taken))
+            stage.restore(taken, self._progress[-1])
+        writes: list[Write] = []
+        with (
+            closing(own_process.items(backfill_events.count, self._settings, folder, shoppers)) as counting,
+            BackfillLog(self._archive, self._settings.partitions) as log,
+        ):
+            first = next(counting)
+            self._archive.clear()  # only now: it is kept when the folder can't be used
+            for counted in chain([first], counting):
+                if isinstance(counted, Counted):
+                    self._add(counted, log)
+                    progress(self._summary.events, counted.of)
+                else:
+                    writes = counted
+            self._finish(entities, log)
         self._summary.log_rows = log.rows
         # Checkpoints last: a backfill that was cut short is begun anew.
-        self._commit()
+        self._commit(ShopperStage.name, shoppers, writes)
+        snapshots = [stage.snapshot() for stage in self._stages]
+        self._commit(
+            EntityStage.name,
+            entities,
+            [Write(snapshot=s, sent=p.sent, seen=p.seen) for s, p in zip(snapshots, self._progress, strict=True)],
+        )
         return self._summary
 
-    def _take_over(self) -> None:
-        stages: list[Stage] = [*self._shoppers, *self._entities]
-        for number, stage in enumerate(stages):
-            owner = f"{stage.name}/{number % self._settings.partitions}"
+    def _take_over(self, stage: str) -> list[Checkpoint]:
+        """The checkpoints of a stage's partitions, which are empty."""
+        taken = []
+        for partition in range(self._settings.partitions):
+            owner = f"{stage}/{partition}"
             checkpoint = self._checkpoints.acquire(owner)
             if checkpoint.snapshot or checkpoint.journal or checkpoint.offsets:
                 raise NotEmpty(
                     f"{owner} has a checkpoint already, so history would be counted on top of it; run "
                     "`keypulse rebuild` first to forget all that was counted"
                 )
-            progress = Progress(owner, checkpoint)
-            stage.restore(checkpoint, progress)
-            self._owned[owner] = _Owned(stage, checkpoint.epoch, progress)
+            taken.append(checkpoint)
+        return taken
 
-    def _count(self, partition: int, events: dict[EventName, list[Event]]) -> None:
-        stage = self._shoppers[partition]
-        new: dict[EventName, list[Event]] = {}
-        for name, arrived in events.items():
-            verdicts = [stage.judge(name, event) for event in arrived]
-            new[name] = [event for event, verdict in zip(arrived, verdicts, strict=True) if verdict is NEW]
-            self._summary.events += len(arrived)
-            self._summary.counted += len(new[name])
-            self._summary.too_late += verdicts.count(TOO_LATE)
-        for message in stage.count(new, []).outgoing:
-            if message.topic == self._topics.deltas.name:
-                record = Record(message.topic, message.partition, 0, None, message.value, 0)
-                self._deltas[message.partition].append(record)
+    def _add(self, counted: Counted, log: BackfillLog) -> None:
+        records = defaultdict(list)
+        for message in counted.deltas:
+            records[message.partition].append(Record(message.topic, message.partition, 0, None, message.value, 0))
+        for partition, stage in enumerate(self._stages):
+            slots, sums = stage.process_past(records[partition], counted.as_of)
+            log.add(partition, stage.entities, slots, sums, counted.as_of, self._next_sequence(partition))
+        self._summary.events += sum(counted.verdicts.values())
+        self._summary.counted += counted.verdicts[NEW]
+        self._summary.too_late += counted.verdicts[TOO_LATE]
+        self._summary.as_of = counted.as_of
 
-    def _flush(self, log: BackfillLog, as_of: int) -> None:
-        for partition, stage in enumerate(self._entities):
-            slots, sums = stage.process_past(self._deltas.pop(partition, []), as_of)
-            log.add(partition, stage.entities, slots, sums, as_of, self._next_sequence(partition))
-
-    def _finish(self, log: BackfillLog) -> None:
-        for partition, stage in enumerate(self._entities):
+    def _finish(self, taken: list[Checkpoint], log: BackfillLog) -> None:
+        """Write every vector as of the end, to the log and to the online store."""
+        for partition, stage in enumerate(self._stages):
             entities, sums, as_of = stage.vectors()
             log.add(partition, entities, np.arange(len(sums)), sums, as_of, self._next_sequence(partition))
-            self._store.write(partition, self._owned[f"entity/{partition}"].epoch, entities, sums, as_of)
+            self._store.write(partition, taken[partition].epoch, entities, sums, as_of)
             self._store.confirm(partition)
             self._summary.entities += len(entities)
 
     def _next_sequence(self, partition: int) -> int:
-        return self._owned[f"entity/{partition}"].progress.next_envelope(f"features.log/{partition}").sequence
+        return self._progress[partition].next_envelope(f"features.log/{partition}").sequence
 
-    def _commit(self) -> None:
-        for owner, (stage, epoch, progress) in self._owned.items():
-            write = Write(snapshot=stage.snapshot(), sent=progress.sent, seen=progress.seen)
-            self._checkpoints.commit(owner, epoch, write)
-
-
-def _moments(newest: list[NDArray[np.int64]]) -> list[int]:
-    """Moments (ms) at which to write vectors: each is later than the events counted at it, and the last than all."""
-    times = np.sort(np.concatenate(newest))
-    if not len(times):
-        return []
-    first, last = int(times[0]), int(times[-1])
-    by_time = np.arange(first // EVERY_MS + 1, last // EVERY_MS + 1) * EVERY_MS
-    by_count = times[EVERY_EVENTS::EVERY_EVENTS]
-    return [*np.union1d(by_time, by_count).tolist(), last + 1]
+    def _commit(self, stage: str, taken: list[Checkpoint], writes: list[Write]) -> None:
+        for partition, (checkpoint, write) in enumerate(zip(taken, writes, strict=True)):
+            self._checkpoints.commit(f"{stage}/{partition}", checkpoint.epoch, write)

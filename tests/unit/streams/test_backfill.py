@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +10,12 @@ import polars as pl
 import pytest
 
 from feature_repo.archive import FeatureArchive
-from feature_repo.memory import MemoryStore
-from feature_repo.vectors import KINDS, entity, windows
-from infra.settings import DAY_MS, MINUTE_MS, Settings, load
+from feature_repo.vectors import KINDS, entity, split_entity, windows
+from infra.settings import DAY_MS, HOUR_MS, MINUTE_MS, Settings, load
 from streams import history
-from streams.backfill import EVERY_MS, SOURCE, Backfill, NotEmpty, Summary
+from streams.backfill import SOURCE, Backfill, NotEmpty, Summary
+from streams.backfill_events import EVERY_MS
 from streams.events import Click, Event, EventName, Purchase, Search
-from streams.exactly_once import MemoryCheckpoints
 from streams.history import BadHistory
 from streams.reference import recount, window_sums
 from tests.market import HORIZON_MS, UNTIL_MS, make_market, make_past
@@ -33,9 +33,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _settings(home: Path) -> Settings:
+    return load(home=home, partitions=2, late_horizon_ms=HORIZON_MS, attribution_window_ms=DAY_MS)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return load(home=tmp_path, partitions=2, late_horizon_ms=HORIZON_MS, attribution_window_ms=DAY_MS)
+    return _settings(tmp_path)
 
 
 def _backfilled(settings: Settings, folder: Path) -> tuple[Summary, Pipeline]:
@@ -47,24 +51,33 @@ def _backfilled(settings: Settings, folder: Path) -> tuple[Summary, Pipeline]:
     return summary, pipeline
 
 
-def test_every_vector_equals_the_recount(settings: Settings, folder: Path) -> None:
-    summary, pipeline = _backfilled(settings, folder)
+@pytest.fixture(scope="module")
+def left(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Summary, Pipeline]:
+    """What a backfill has left; only to be looked at."""
+    return _backfilled(_settings(tmp_path_factory.mktemp("home")), folder)
+
+
+def test_every_vector_equals_the_recount(left: tuple[Summary, Pipeline]) -> None:
+    summary, pipeline = left
+    settings = pipeline.settings
     assert summary.events == sum(map(len, pipeline.past.values()))
     assert summary.too_late > 0
     assert summary.counted < summary.events - summary.too_late  # some came twice
     tiles = recount(pipeline.past, settings.late_horizon_ms, settings.attribution_window_ms)
     assert summary.entities == len(tiles)
     for name, minutes in tiles.items():
-        vectors = pipeline.store.vectors(*_kind_and_keys(name))
+        kind, key = split_entity(name)
+        vectors = pipeline.store.vectors(kind, [key])
         assert vectors.as_of[0] == summary.as_of
         assert vectors.sums[0].tolist() == window_sums(minutes, windows(settings.windows), summary.as_of), name
 
 
-@pytest.mark.parametrize("moments", [1, 2, 29, 60, 95])
-def test_the_log_holds_what_was_known_at_each_moment(settings: Settings, folder: Path, moments: int) -> None:
+@pytest.mark.parametrize("hours", [1, 2, 13, 29, 47])
+def test_the_log_holds_what_was_known_at_each_moment(left: tuple[Summary, Pipeline], folder: Path, hours: int) -> None:
     """The newest row of each entity is its vector as of the last moment: nothing due to time or events is missing."""
-    summary, _ = _backfilled(settings, folder)
-    as_of = (UNTIL_MS - 2 * DAY_MS) // EVERY_MS * EVERY_MS + moments * EVERY_MS
+    summary, pipeline = left
+    settings = pipeline.settings
+    as_of = (UNTIL_MS - 2 * DAY_MS) // EVERY_MS * EVERY_MS + hours * HOUR_MS
     logs = history.read(folder, settings.partitions)
     known = {place: list(log.events(int(np.searchsorted(log.newest, as_of)))) for place, log in logs.items()}
     tiles = recount(known, settings.late_horizon_ms, settings.attribution_window_ms)
@@ -116,19 +129,31 @@ def test_what_was_counted_is_not_told_again(settings: Settings, folder: Path) ->
     assert pipeline.broker.logs[pipeline.topics.signals.name, 1] == []
 
 
-def test_two_backfills_leave_the_same_log(settings: Settings, folder: Path) -> None:
+def test_a_backfill_done_anew_replaces_its_log(
+    settings: Settings, folder: Path, left: tuple[Summary, Pipeline]
+) -> None:
     _backfilled(settings, folder)
     first = _log(settings)
+    assert first.equals(_log(left[1].settings))
     _backfilled(settings, folder)
     assert _log(settings).equals(first)
 
 
-def test_history_is_not_counted_on_top_of_checkpoints(settings: Settings, folder: Path) -> None:
-    checkpoints, store = MemoryCheckpoints(), MemoryStore(settings)
-    archive = FeatureArchive(settings.feature_log_path, SOURCE)
-    Backfill(settings, checkpoints, store, archive).run(folder)
+def test_history_is_not_counted_on_top_of_checkpoints(left: tuple[Summary, Pipeline], folder: Path) -> None:
+    _, pipeline = left
+    rows = len(_log(pipeline.settings))
+    archive = FeatureArchive(pipeline.settings.feature_log_path, SOURCE)
     with pytest.raises(NotEmpty, match="keypulse rebuild"):
-        Backfill(settings, checkpoints, store, archive).run(folder)
+        Backfill(pipeline.settings, pipeline.checkpoints, pipeline.store, archive).run(folder)
+    assert len(_log(pipeline.settings)) == rows
+
+
+def test_a_folder_that_cannot_be_used_costs_no_log(settings: Settings, folder: Path, tmp_path: Path) -> None:
+    _backfilled(settings, folder)
+    rows = len(_log(settings))
+    with pytest.raises(BadHistory, match=r"search\.parquet is missing"):
+        _backfilled(settings, tmp_path / "nowhere")
+    assert len(_log(settings)) == rows
 
 
 @pytest.mark.parametrize(
@@ -148,13 +173,9 @@ def test_a_value_that_no_event_may_have_is_named(
         if path.stem == name:
             frame = frame.with_columns(pl.lit(value, frame[column].dtype).alias(column))
         frame.write_parquet(tmp_path / path.name)
+    logs = history.read(tmp_path, settings.partitions).values()
     with pytest.raises(BadHistory, match=message):
-        _backfilled(settings, tmp_path)
-
-
-def _kind_and_keys(name: str) -> tuple[str, list[str]]:
-    kind, key = name.split(":", 1)
-    return kind, [key]
+        list(chain.from_iterable(log.events() for log in logs))
 
 
 def _log(settings: Settings) -> pl.DataFrame:
