@@ -27,6 +27,6 @@ class Market:
 
 
 MARKETS = {
-    "small": Market(products=2_400, campaigns=400, keywords=12_000, events=800_000, days=8),
+    "small": Market(products=2_400, campaigns=400, keywords=12_000, events=800_000, days=14),
     "standard": Market(products=6_000, campaigns=1_200, keywords=40_000, events=3_000_000, days=10),
 }
