@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from feature_repo.archive import FeatureArchive, ServedRows
 
-MOST_ROWS = 1_000_000
-"""Rows that wait in memory, of all partitions together: some 200 MB. As many again may be being written."""
+MOST_ROWS = 400_000
+"""Rows that wait in memory, of all partitions together: some 80 MB. A part of as many may be being written."""
 
 
 class _Waiting:
