@@ -11,16 +11,22 @@ _STEPS_PER_DOUBLING = 2
 
 
 def metadata_tokens(product: ProductState) -> list[str]:
-    """Category, price bucket, condition, shipping and specification; a field that is not known gives none."""
-    tokens = [f"condition={product.condition.casefold()}"]
+    """Category, price bucket, condition, shipping and specification; what is not known, or as usual, gives none.
+
+    A price says something within its category only: across categories it would stand for the category, and mislead where
+    categories are others.
+    """
+    tokens = []
     if product.category != "unknown":
-        tokens.append(f"category={product.category.casefold()}")
-    if product.price:
-        tokens.append(f"price={price_bucket(product.price)}")
+        tokens.append(f"category={product.category}")
+        if product.price:
+            tokens.append(f"price={product.category}:{price_bucket(product.price)}")
+    if product.condition != "new":
+        tokens.append(f"condition={product.condition}")
     if product.shipping is not None:
         tokens.append("shipping=paid" if product.shipping else "shipping=free")
-    tokens += [f"{name}={value}".casefold() for name, value in product.specification.items()]
-    return tokens[:MAX_TOKENS]
+    tokens += [f"{name}={value}" for name, value in product.specification.items()]
+    return [token.casefold() for token in tokens[:MAX_TOKENS]]
 
 
 def price_bucket(price: int) -> int:

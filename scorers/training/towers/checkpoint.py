@@ -16,7 +16,8 @@ class Epoch(msgspec.Struct, frozen=True):
     """What one epoch came to."""
 
     epoch: int
-    training_loss: float
+    training_loss: float | None
+    """None before any training."""
     validation_loss: float
     recall_at_100: float
     """Of the validation pairs' keywords, among all keywords that the product was not clicked under before."""

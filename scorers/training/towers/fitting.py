@@ -39,10 +39,10 @@ class Options:
     patience: int = 3
     """Epochs without a better recall before it ends."""
     rate: float = 1e-3
-    """Learning rate of the text part; Adam."""
-    metadata_rate: float = 1e-2
-    pull: float = 0.0
-    """How far, of the way back, the text part is drawn to where it started after each step."""
+    """Learning rate; Adam."""
+    pull: float = 0.01
+    """How far, of the way back, the text part is drawn to where it started after each step: words that this market uses
+    its own way still mean elsewhere what they meant."""
     hard: int = 4
     """Hard negatives a product."""
     mixed_precision: bool = False
@@ -82,12 +82,7 @@ class Fitting:
         shares = np.bincount(data.training.keyword, minlength=len(data.keywords)) / len(data.training)
         self._log_share = np.log(np.maximum(shares, 0.5 / len(data.training))).astype(np.float32)
         self._start = {name: value.detach().clone() for name, value in towers.text.named_parameters()}
-        self._optimiser = torch.optim.Adam(
-            [
-                {"params": list(towers.text.parameters()), "lr": options.rate},
-                {"params": list(towers.metadata.parameters()), "lr": options.metadata_rate},
-            ]
-        )
+        self._optimiser = torch.optim.Adam(towers.parameters(), lr=options.rate)
 
     def run(
         self,
@@ -98,7 +93,7 @@ class Fitting:
         """Train to the end, from where the checkpoint stands. `advance` is told batches, `tell` each epoch."""
         best, epochs = checkpoint.restore(self._towers, self._optimiser)
         if not epochs:
-            best, epochs = self._weights(), [self._judged(0, math.nan, time.perf_counter())]
+            best, epochs = self._weights(), [self._judged(0, None, time.perf_counter())]
         for epoch in epochs:
             tell(epoch)
         while not self._over(epochs):
@@ -181,7 +176,7 @@ class Fitting:
         mine = (loss.losses(logits, own) * weights[torch.from_numpy(share)]).sum()
         return mine * self._processes / weights[torch.from_numpy(batch)].sum()
 
-    def _judged(self, number: int, training_loss: float, begun: float) -> Epoch:
+    def _judged(self, number: int, training_loss: float | None, begun: float) -> Epoch:
         """Judge the towers as they are; the same in every process."""
         self._towers.eval()
         told = torch.zeros(2, dtype=torch.float64)

@@ -32,7 +32,7 @@ from scorers.training.towers.texts import TowerInputs, tower_inputs
 Kind = Literal["static", "minilm"]
 OPTIONS: dict[Kind, Options] = {
     "static": Options(),
-    "minilm": Options(batch=128, epochs=3, patience=1, rate=2e-5, mixed_precision=True),
+    "minilm": Options(batch=128, epochs=3, patience=1, rate=3e-5, pull=0.0, mixed_precision=True),
 }
 
 
@@ -166,7 +166,7 @@ def _summary(report: Report, folder: Path) -> str:
 
 
 def _line(epoch: Epoch) -> str:
-    learnt = "" if epoch.epoch == 0 else f"training loss {epoch.training_loss:.3f}, "
+    learnt = "" if epoch.training_loss is None else f"training loss {epoch.training_loss:.3f}, "
     return (
         f"epoch {epoch.epoch}: {learnt}validation loss {epoch.validation_loss:.3f}, "
         f"recall@100 {epoch.recall_at_100:.3f}, {epoch.seconds:.1f} s"
