@@ -13,8 +13,8 @@ _STEPS_PER_DOUBLING = 2
 def metadata_tokens(product: ProductState) -> list[str]:
     """Category, price bucket, condition, shipping and specification; what is not known, or as usual, gives none.
 
-    A price says something within its category only: across categories it would stand for the category, and mislead where
-    categories are others.
+    A price says something within its category only: across categories it would stand for the category, and mislead
+    where categories are others.
     """
     tokens = []
     if product.category != "unknown":
