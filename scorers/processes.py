@@ -26,20 +26,23 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
-    def run(self, name: str, *arguments: str) -> None:
-        """Run a command to its end.
+    def run(self, name: str, *arguments: str, shown: bool = False) -> None:
+        """Run a command to its end; `shown`: its progress and its log lines go to our own standard error.
 
         Raises:
             ProcessFailed: it ended with another code than 0.
         """
-        self.start(name, *arguments)
+        self.start(name, *arguments, shown=shown)
         self.wait(name)
 
-    def start(self, name: str, *arguments: str) -> None:
+    def start(self, name: str, *arguments: str, shown: bool = False) -> None:
         """Start a command that goes on by itself."""
         with self._log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", "keypulse", *arguments], env=self._environment, stdout=log, stderr=log
+                [sys.executable, "-m", "keypulse", *arguments],
+                env=self._environment,
+                stdout=log,
+                stderr=None if shown else log,
             )
 
     def wait(self, name: str) -> None:

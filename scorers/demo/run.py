@@ -114,8 +114,8 @@ class Demo:
         if trained:
             del commands["market and history"], commands["ranker"]
         for name, arguments in commands.items():
-            with self._steps.step(name):
-                processes.run(name, *arguments)
+            with self._steps.timed(name) as console:
+                processes.run(name, *arguments, shown=console.is_terminal)
 
     def _live(self, settings: Settings, processes: Processes) -> dict[str, Any]:
         observer = Observer(settings, self._clock)

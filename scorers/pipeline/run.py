@@ -85,8 +85,8 @@ class Pipeline:
         processes = Processes(environment(settings, *PASSED_ON), self._home / "logs")
         try:
             for name, arguments in commands.items():
-                with self._steps.step(name):
-                    processes.run(name, *arguments)
+                with self._steps.timed(name) as console:
+                    processes.run(name, *arguments, shown=console.is_terminal)
         finally:
             processes.stop()
 
