@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from scorers.keywords.table import Keyword, is_public
+from scorers.keywords.table import Keyword, is_public, may_show
 from scorers.retrieval.lexical import LexicalIndex
 
 
@@ -24,6 +24,10 @@ class KeywordCatalogue:
         self.keywords = list(keywords)
         self._rows = {keyword.canonical: row for row, keyword in enumerate(keywords)}
         self._vectors = np.array(vectors, dtype=np.float16)
+        self._typed_by: dict[str, list[int]] = {}
+        for row, keyword in enumerate(keywords):
+            self._note_sellers(row, keyword)
+        self._public = np.array([is_public(keyword) for keyword in keywords], dtype=np.bool_)
         self.lexical = LexicalIndex(keyword.canonical for keyword in keywords)
 
     def __len__(self) -> int:
@@ -52,7 +56,7 @@ class KeywordCatalogue:
         for keyword, vector in zip(keywords, vectors, strict=True):
             row = self._rows.get(keyword.canonical)
             if row is not None and not is_public(self.keywords[row]) and is_public(keyword):
-                self.keywords[row], self._vectors[row] = keyword, vector
+                self.keywords[row], self._vectors[row], self._public[row] = keyword, vector, True
         fresh = [row for row, keyword in enumerate(keywords) if keyword.canonical not in self._rows]
         if not fresh:
             return
@@ -65,7 +69,20 @@ class KeywordCatalogue:
             self._rows[keywords[row].canonical] = size + offset
             self._vectors[size + offset] = vectors[row]
             self.keywords.append(keywords[row])
+            self._note_sellers(size + offset, keywords[row])
             self.lexical.add(keywords[row].canonical)
+        self._public = np.append(self._public, [is_public(keywords[row]) for row in fresh])
+
+    @property
+    def public(self) -> NDArray[np.bool_]:
+        """Of each row, whether anyone may see the keyword; n."""
+        return self._public
+
+    def visible(self, seller: str) -> NDArray[np.bool_]:
+        """Of each row, whether this seller may see the keyword; n."""
+        seen = self._public.copy()
+        seen[[row for row in self._typed_by.get(seller, ()) if may_show(self.keywords[row], seller)]] = True
+        return seen
 
     @property
     def vectors(self) -> NDArray[np.float16]:
@@ -77,3 +94,7 @@ class KeywordCatalogue:
         rows = [self._rows[canonical] for canonical in canonicals]
         similarities: NDArray[np.float32] = self._vectors[rows].astype(np.float32) @ vector
         return similarities
+
+    def _note_sellers(self, row: int, keyword: Keyword) -> None:
+        for seller in keyword.sellers:
+            self._typed_by.setdefault(seller, []).append(row)

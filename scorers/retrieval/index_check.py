@@ -53,6 +53,8 @@ def check(
         raise IndexBroken(f"{name} holds {rows} keywords instead of {len(keywords)}; the old index stays")
     shown = [row for row, keyword in enumerate(keywords) if is_public(keyword)]
     keywords, vectors = [keywords[row] for row in shown], vectors[shown]
+    searched = [row for row, keyword in enumerate(keywords) if is_public(keyword)]
+    keywords, vectors = [keywords[row] for row in searched], vectors[searched]
     if not keywords:
         return
     _check_canaries(name, keywords, vectors, encoder, search)

@@ -83,9 +83,16 @@ class LexicalIndex:
         scores = sums * (_K1 + 1) / (1 + _K1 * (1 - _B + _B * lengths / lengths.mean()))
         return np.asarray(scores, dtype=np.float32)
 
-    def best(self, text: frozenset[str], limit: int) -> list[tuple[int, float]]:
-        """The `limit` best rows that share a term with the text, best first, with their scores."""
+    def best(
+        self, text: frozenset[str], limit: int, allowed: NDArray[np.bool_] | None = None
+    ) -> list[tuple[int, float]]:
+        """The `limit` best rows that share a term with the text, best first, with their scores.
+
+        `allowed`: n, the rows that may be found; all when left out.
+        """
         scores = self.scores(text)
+        if allowed is not None:
+            scores[~allowed] = 0.0
         rows = np.argpartition(-scores, min(limit, len(scores) - 1))[:limit] if len(scores) else np.zeros(0, int)
         ordered = rows[np.lexsort((rows, -scores[rows]))]
         return [(int(row), float(scores[row])) for row in ordered if scores[row] > 0]

@@ -33,7 +33,10 @@ class Neighbours(Protocol):
 
 
 class ExactNeighbours:
-    """Exact search over a catalogue in memory: for evaluation, on the keywords that were known at an earlier time."""
+    """Exact search over the public keywords of a catalogue in memory.
+
+    For evaluation, on the keywords that were known at an earlier time.
+    """
 
     def __init__(self, catalogue: KeywordCatalogue, version: str) -> None:
         self._catalogue = catalogue
@@ -41,16 +44,17 @@ class ExactNeighbours:
 
     def neighbours(self, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
         keywords = self._catalogue.keywords
-        limit = min(limit, len(keywords))
+        public = np.flatnonzero(self._catalogue.public)
+        limit = min(limit, len(public))
         if not limit:
             return [[] for _ in vectors]
-        matrix = self._catalogue.vectors.astype(np.float32)
+        matrix = self._catalogue.vectors[public].astype(np.float32)
         hits: list[list[Hit]] = []
         for start in range(0, len(vectors), 256):
             for scores in vectors[start : start + 256] @ matrix.T:
                 rows = np.argpartition(-scores, limit - 1)[:limit]
                 rows = rows[np.lexsort((rows, -scores[rows]))]
-                hits.append([(keywords[row].canonical, float(scores[row])) for row in rows])
+                hits.append([(keywords[public[row]].canonical, float(scores[row])) for row in rows])
         return hits
 
     def fetch(self, canonicals: Sequence[str]) -> tuple[list[Keyword], NDArray[np.float32]]:

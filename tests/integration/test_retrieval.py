@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import itertools
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from typer.testing import CliRunner
 
 from infra import milvus
 from infra.clock import ManualClock
 from infra.settings import Settings
+from scorers.cli import app
 from scorers.keywords.table import Keyword
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.index import IndexBroken, IndexMissing, KeywordIndex
-from scorers.retrieval.neighbours import ExactNeighbours
+from scorers.retrieval.index_check import check
+from scorers.retrieval.neighbours import ExactNeighbours, Hit
 from tests.unit.scorers.letters import LetterEncoder
 
 pytestmark = pytest.mark.integration
@@ -130,3 +134,53 @@ def test_an_index_that_fails_its_check_is_not_swapped_in(index: KeywordIndex, cl
         index.build(twice, embed(twice)[:, ::-1] * np.nan)
     assert index._versions.all() == [good]
     assert index.version == good
+
+
+def test_vectors_of_another_encoder_are_not_swapped_in(index: KeywordIndex) -> None:
+    table = keywords(60)
+    with pytest.raises(IndexBroken, match="another encoder"):
+        index.build(table, embed(table)[:, ::-1])
+    assert index._versions.all() == []
+
+
+def test_keywords_that_are_withheld_are_counted_and_not_searched(index: KeywordIndex) -> None:
+    table = [msgspec.structs.replace(keyword, withheld=row % 3 > 0) for row, keyword in enumerate(keywords(90))]
+    index.build(table, embed(table))
+    found = {canonical for hits in index.neighbours(embed(table), 90) for canonical, _ in hits}
+    assert found == {keyword.canonical for keyword in table if not keyword.withheld}
+
+
+def test_search_that_misses_neighbours_is_not_good_enough(index: KeywordIndex, integration_settings: Settings) -> None:
+    table = keywords(120)
+    name = index.build(table, embed(table))
+
+    def search(collection: str, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
+        return index.neighbours(vectors, limit)
+
+    def careless(collection: str, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
+        """Loses every tenth hit."""
+        return [[hit for place, hit in enumerate(row, start=1) if place % 10] for row in search("", vectors, limit)]
+
+    client = milvus.connect(integration_settings)
+    check(client, name, table, embed(table), LetterEncoder(), search)
+    with pytest.raises(IndexBroken, match=r"search finds 0\.90\d of the \d+ nearest"):
+        check(client, name, table, embed(table), LetterEncoder(), careless)
+    with pytest.raises(IndexBroken, match=f"{len(table)} keywords instead of {len(table) - 1}"):
+        check(client, name, table[1:], embed(table[1:]), LetterEncoder(), search)
+
+
+def test_rolling_back_by_command(index: KeywordIndex, integration_settings: Settings, clock: ManualClock) -> None:
+    table = keywords(30)
+    first = index.build(table, embed(table))
+    clock.advance_to(clock.now_ms() + 2_000)
+    index.build(table[:10], embed(table[:10]))
+    environment = {
+        "KEYPULSE_MILVUS_URI": integration_settings.milvus_uri,
+        "KEYPULSE_KEYWORD_COLLECTION": integration_settings.keyword_collection,
+    }
+    rolled = CliRunner().invoke(app, ["index", "rollback"], env=environment)
+    assert (rolled.exit_code, rolled.output.strip()) == (0, first)
+    clock.advance_to(clock.now_ms() + 2_000)  # workers look the alias up once a second
+    assert index.version == first
+    again = CliRunner().invoke(app, ["index", "rollback"], env=environment)
+    assert isinstance(again.exception, IndexMissing)

@@ -39,7 +39,7 @@ class Alignment:
         found = []
         for query in queries:
             graph = self._graphs.get(query.product.category) or self._graphs[_ALL]
-            hits = graph.aligned(normal_form(query.product.title).split(), limit)
+            hits = graph.aligned(normal_form(query.product.title).split(), limit, self._catalogue.visible(query.seller))
             found.append([(keywords[row].canonical, score) for row, score in hits])
         return found
 
@@ -67,12 +67,14 @@ class _Graph:
         self._sizes.append(len(words))
         self._searches.append(searches)
 
-    def aligned(self, title: Sequence[str], limit: int) -> list[tuple[int, float]]:
-        """Rows and alignments of the best keywords, best first."""
+    def aligned(self, title: Sequence[str], limit: int, allowed: NDArray[np.bool_]) -> list[tuple[int, float]]:
+        """Rows and alignments of the best keywords, best first. `allowed`: of each row, whether it may be found."""
         edges = [np.frombuffer(self._holding[word], np.int64) for word in dict.fromkeys(title) if word in self._holding]
         if not edges:
             return []
         numbers, common = np.unique(np.concatenate(edges), return_counts=True)
+        may = allowed[np.array(self._rows)[numbers]]
+        numbers, common = numbers[may], common[may]
         taken = common >= _fewest_in_common(common, limit)
         numbers, common = numbers[taken], common[taken]
         sizes, searches = np.array(self._sizes)[numbers], np.array(self._searches)[numbers]

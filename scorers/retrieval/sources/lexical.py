@@ -22,10 +22,11 @@ class Lexical:
         keywords = self._catalogue.keywords
         for keyword in keywords[len(self._index) :]:
             self._index.add(keyword.canonical)
-        return [
-            [(keywords[row].canonical, score) for row, score in self._index.best(query.text.terms, limit)]
-            for query in queries
-        ]
+        found = []
+        for query in queries:
+            hits = self._index.best(query.text.terms, limit, self._catalogue.visible(query.seller))
+            found.append([(keywords[row].canonical, score) for row, score in hits])
+        return found
 
 
 def bm25(catalogue: KeywordCatalogue) -> Lexical:

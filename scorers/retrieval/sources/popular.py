@@ -16,7 +16,8 @@ class Popular:
         self.name = "popular_in_category" if in_category else "popular"
         self._in_category = in_category
         self._ordered: dict[str, list[Hit]] = {}
-        for keyword in sorted(catalogue.keywords, key=lambda one: (-one.volume, one.canonical)):
+        public = [keyword for keyword, seen in zip(catalogue.keywords, catalogue.public, strict=True) if seen]
+        for keyword in sorted(public, key=lambda one: (-one.volume, one.canonical)):
             hit = (keyword.canonical, float(keyword.volume))
             self._ordered.setdefault(keyword.category if in_category else "", []).append(hit)
 

@@ -15,18 +15,18 @@ _MAX_ITEMS = 100_000
 
 
 class Remembered:
-    """Asks `source` once per product as it reads, index version and limit."""
+    """Asks `source` once per product as it reads, seller, index version and limit."""
 
     def __init__(self, source: Source, version: Callable[[], str], clock: Clock) -> None:
         self.name = source.name
         self._source = source
         self._version = version
         self._clock = clock
-        self._kept: dict[tuple[str, str, int], tuple[int, list[Hit]]] = {}
+        self._kept: dict[tuple[str, str, str, int], tuple[int, list[Hit]]] = {}
 
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
         now, version = self._clock.now_ms(), self._version()
-        keys = [(query.text.key, version, limit) for query in queries]
+        keys = [(query.text.key, query.seller, version, limit) for query in queries]
         asked = {key: query for key, query in zip(keys, queries, strict=True) if not self._fresh(key, now)}
         if asked:
             answers = self._source.find(list(asked.values()), limit)
@@ -35,6 +35,6 @@ class Remembered:
             self._kept.update((key, (now, hits)) for key, hits in zip(asked, answers, strict=True))
         return [self._kept[key][1] for key in keys]
 
-    def _fresh(self, key: tuple[str, str, int], now: int) -> bool:
+    def _fresh(self, key: tuple[str, str, str, int], now: int) -> bool:
         kept = self._kept.get(key)
         return kept is not None and now - kept[0] < MAX_AGE_MS

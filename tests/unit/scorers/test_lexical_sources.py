@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
@@ -109,6 +110,19 @@ def test_alignment_equals_its_definition(keywords: list[frozenset[str]], title: 
         if len(taken) < limit:
             taken += groups[common]
     assert found(Alignment(known), known, " ".join(title), limit=limit) == [text for *_, text in sorted(taken)[:limit]]
+
+
+@pytest.mark.parametrize("make", [bm25, ngrams, Alignment])
+def test_what_a_seller_may_not_see_takes_no_place(make: type[Alignment]) -> None:
+    secret = msgspec.structs.replace(keyword("smith rain boots"), shoppers=1, sellers=["s"], withheld=True)
+    others = msgspec.structs.replace(secret, canonical="boot jone rain", text="jones rain boots", sellers=["t"])
+    known = catalogue(others, secret, keyword("rain boots for dogs"))
+    source = make(known)
+    assert found(source, known, "Smith jones rain boots", limit=2) == ["smith rain boots", "rain boots for dogs"]
+    # Once shoppers search it, everybody may see it.
+    searched = msgspec.structs.replace(others, shoppers=20, withheld=False)
+    known.add([searched], LetterEncoder().encode([searched.text]))
+    assert "jones rain boots" in found(source, known, "Smith jones rain boots")
 
 
 def test_popularity_in_all_and_in_the_category() -> None:
