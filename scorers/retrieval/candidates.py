@@ -23,6 +23,7 @@ from scorers.retrieval.sources.alignment import Alignment
 from scorers.retrieval.sources.co_searched import CoSearched
 from scorers.retrieval.sources.dense import Dense
 from scorers.retrieval.sources.lexical import bm25, ngrams
+from scorers.retrieval.sources.popular import Popular
 from scorers.retrieval.sources.remembered import Remembered
 from scorers.retrieval.sources.rising import Rising
 from scorers.retrieval.sources.source import ItemQuery, Source
@@ -36,7 +37,7 @@ class Candidate:
 
     keyword: Keyword
     dense: float
-    """Cosine of product and keyword, whichever source found it."""
+    """Similarity of product and keyword, whichever source found it; the setting `relevance_floor` is on its scale."""
     lexical: float
     """Share of the keyword's words, weighted by rarity, that the product's text holds."""
     fused: float
@@ -86,6 +87,7 @@ class CandidateGenerator:
             Remembered(ngrams(catalogue), lambda: index.version, clock),
             Remembered(Alignment(catalogue), lambda: index.version, clock),
             self.co_searched,
+            Popular(catalogue),
             self.rising,
             Adopted(),
         ]
@@ -111,7 +113,10 @@ class CandidateGenerator:
         queries = self.read(requests)
         limit = self._settings.candidates_per_source
         answers = {source.name: source.find(queries, limit) for source in self.sources}
-        fused = [fuse({name: hits[row] for name, hits in answers.items()}) for row in range(len(queries))]
+        fused = [
+            self._pool(query, fuse({name: hits[row] for name, hits in answers.items()}))
+            for row, query in enumerate(queries)
+        ]
         self._learn({one.canonical for ones in fused for one in ones}, queries)
         return [self._candidates(query, ones) for query, ones in zip(queries, fused, strict=True)]
 
@@ -140,6 +145,11 @@ class CandidateGenerator:
             if canonical in typed and canonical not in self.catalogue
         ]
         self.catalogue.add(own, self._encoder.encode([keyword.text for keyword in own]))
+
+    def _pool(self, query: ItemQuery, fused: Sequence[Fused]) -> list[Fused]:
+        """The best, and whatever the campaign has adopted."""
+        most = self._settings.candidates_max
+        return [*fused[:most], *(one for one in fused[most:] if one.canonical in query.adopted)]
 
     def _candidates(self, query: ItemQuery, fused: Sequence[Fused]) -> list[Candidate]:
         visible = [(keyword, one) for one in fused if (keyword := self._shown(query, one.canonical))]

@@ -27,6 +27,8 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of `model.safetensors` as sentence-transformers published it; the wheel's copy must be the same."""
 MAX_TOKENS = 64
+KNOWN_SCALE = (0.30, 0.54)
+"""Cosines by the known model: a tenth and a half of the pairs that belong together lie below. On a simulated market."""
 KEYWORD_GRAPH, PRODUCT_GRAPH = "encoder.onnx", "product.onnx"
 
 
@@ -54,6 +56,10 @@ class Encoder(Protocol):
         """Products, as `encode`: what is near a product is a keyword that may sell it."""
         ...
 
+    def similarity(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Cosines of products and keywords on the scale of the known model, for which floors and weights were set."""
+        ...
+
 
 class SentenceTransformerEncoder:
     """The model as sentence-transformers runs it: for training and export, not for workers (torch)."""
@@ -77,6 +83,24 @@ class SentenceTransformerEncoder:
     ) -> NDArray[np.float32]:
         return self.encode([product_text(product) for product in products], progress)
 
+    def similarity(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        return cosines
+
+
+class SimilarityScale(msgspec.Struct, frozen=True):
+    """Two cosines of an encoder, and what the known model says in their place."""
+
+    low: float
+    """The cosine of which a tenth of the pairs that belong together stays short."""
+    middle: float
+    """Their median."""
+
+    def __call__(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        """On the known model's scale, -1 to 1."""
+        low, middle = KNOWN_SCALE
+        scaled = low + (cosines - self.low) * ((middle - low) / (self.middle - self.low))
+        return np.asarray(np.clip(scaled, -1.0, 1.0), dtype=np.float32)
+
 
 class OnnxDescription(msgspec.Struct, frozen=True):
     """`encoder.json` of an export: what the model is and the checksums of its files."""
@@ -88,6 +112,8 @@ class OnnxDescription(msgspec.Struct, frozen=True):
     """File name to sha256."""
     metadata: list[str] = []
     """Tokens of `scorers.retrieval.metadata` that a product tower knows; the first one's number is 1."""
+    scale: SimilarityScale | None = None
+    """None: the known model's own."""
 
     @property
     def name(self) -> str:
@@ -132,6 +158,9 @@ class OnnxEncoder:
         if self._product_graph is None:
             return self.encode([product_text(product) for product in products], progress)
         return self._each(products, self._embed_product, progress)
+
+    def similarity(self, cosines: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.description.scale(cosines) if self.description.scale else cosines
 
     def _each(
         self, inputs: Sequence[Input], embed: Callable[[Input], NDArray[np.float32]], progress: Progress | None

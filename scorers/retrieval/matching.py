@@ -16,7 +16,8 @@ from scorers.retrieval.text import matching_text
 from streams.messages import ProductState
 
 Match = tuple[float, float]
-"""Cosine of product and keyword; share of the keyword's words, weighted by rarity, that the product's text holds."""
+"""Similarity of product and keyword (their cosine, on the known model's scale); share of the keyword's words, weighted
+by rarity, that the product's text holds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,7 @@ class Matcher:
         """The item and each keyword; NaN for a keyword that the catalogue lacks."""
         known = item.matches
         fresh = [one for one in dict.fromkeys(canonicals) if one not in known and one in self._catalogue]
-        dense = self._catalogue.similarity(item.vector, fresh).tolist()
+        dense = self._encoder.similarity(self._catalogue.similarity(item.vector, fresh)).tolist()
         lexical = self._catalogue.lexical.coverage(item.terms, fresh).tolist()
         known.update(zip(fresh, zip(dense, lexical, strict=True), strict=True))
         return [known.get(one, (np.nan, np.nan)) for one in canonicals]

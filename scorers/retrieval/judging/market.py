@@ -98,8 +98,8 @@ def judged_items(history: History, until: int, generator: CandidateGenerator) ->
 
 def _baselines(generator: CandidateGenerator, queries: Sequence[ItemQuery]) -> dict[str, Lists]:
     catalogue = generator.catalogue
-    popular = [Popular(catalogue, in_category=False), Popular(catalogue, in_category=True)]
     rng = np.random.default_rng(7)
     drawn = [rng.permutation(len(catalogue))[:POOL] for _ in queries]
     random = [[(catalogue.keywords[row].canonical, 0.0) for row in rows.tolist()] for rows in drawn]
-    return {"random": random} | {source.name: source.find(queries, POOL) for source in popular}
+    popular = Popular(catalogue, everywhere=True)
+    return {"random": random, popular.name: popular.find(queries, POOL)}

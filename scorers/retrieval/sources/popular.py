@@ -1,9 +1,10 @@
-"""Keywords that shoppers search most, in all or in the item's category: what a retriever must beat."""
+"""Keywords that shoppers search most in the item's category: whatever it is, some of them will sell it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from scorers.keywords.table import Keyword
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import Hit
 from scorers.retrieval.sources.source import ItemQuery
@@ -12,14 +13,19 @@ from scorers.retrieval.sources.source import ItemQuery
 class Popular:
     """By searches in the keyword table's history; the catalogue as it stood when this was made."""
 
-    def __init__(self, catalogue: KeywordCatalogue, in_category: bool) -> None:
-        self.name = "popular_in_category" if in_category else "popular"
-        self._in_category = in_category
+    def __init__(self, catalogue: KeywordCatalogue, everywhere: bool = False) -> None:
+        """`everywhere`: whatever the item's category, for comparison."""
+        self.name = "popular_everywhere" if everywhere else "popular"
+        self._everywhere = everywhere
         self._ordered: dict[str, list[Hit]] = {}
-        public = [keyword for keyword, seen in zip(catalogue.keywords, catalogue.public, strict=True) if seen]
-        for keyword in sorted(public, key=lambda one: (-one.volume, one.canonical)):
+        for keyword in sorted(_searched(catalogue), key=lambda one: (-one.volume, one.canonical)):
             hit = (keyword.canonical, float(keyword.volume))
-            self._ordered.setdefault(keyword.category if in_category else "", []).append(hit)
+            self._ordered.setdefault("" if everywhere else keyword.category, []).append(hit)
 
     def find(self, queries: Sequence[ItemQuery], limit: int) -> list[list[Hit]]:
-        return [self._ordered.get(query.product.category if self._in_category else "", [])[:limit] for query in queries]
+        return [self._ordered.get("" if self._everywhere else query.product.category, [])[:limit] for query in queries]
+
+
+def _searched(catalogue: KeywordCatalogue) -> list[Keyword]:
+    """Those with searches that anyone may see."""
+    return [one for one, seen in zip(catalogue.keywords, catalogue.public, strict=True) if seen and one.volume]

@@ -20,12 +20,12 @@ import torch
 from torch import Tensor, nn
 
 from scorers.checksums import sha256
-from scorers.retrieval.encoders import KEYWORD_GRAPH, PRODUCT_GRAPH, OnnxDescription, OnnxEncoder
+from scorers.retrieval.encoders import KEYWORD_GRAPH, PRODUCT_GRAPH, OnnxDescription, OnnxEncoder, SimilarityScale
 from scorers.retrieval.export import quantise, quiet
 from scorers.training.towers.fitting import embedded, recall
 from scorers.training.towers.model import StaticText, Towers, masked_mean
 from scorers.training.towers.negatives import KnownPairs, Matrix
-from scorers.training.towers.pairs import TowerData
+from scorers.training.towers.pairs import Pairs, TowerData
 from scorers.training.towers.texts import TowerInputs
 
 _TIMED = 500
@@ -76,10 +76,24 @@ class _Product(_Keyword):
         return self.towers.product(ids, mask, metadata)
 
 
+def similarity_scale(towers: Towers, inputs: TowerInputs, pairs: Pairs) -> SimilarityScale:
+    """The towers' cosines of pairs that belong together and were not learnt."""
+    products, keywords = embedded(towers.eval(), inputs)
+    cosines = (products[pairs.product] * keywords[pairs.keyword]).sum(axis=1)
+    low, middle = np.quantile(cosines, [0.1, 0.5])
+    return SimilarityScale(float(low), float(max(middle, low + 0.01)))
+
+
 def export(
-    towers: Towers, model: str, vocabulary: Sequence[str], tokenizer: Any, max_tokens: int, folder: Path
+    towers: Towers,
+    model: str,
+    inputs: TowerInputs,
+    scale: SimilarityScale,
+    tokenizer: Any,
+    max_tokens: int,
+    folder: Path,
 ) -> OnnxDescription:
-    """Write the towers into `folder`, which is replaced. `vocabulary`: metadata tokens, the first one's number is 1."""
+    """Write the towers into `folder`, which is replaced."""
     towers = towers.eval()
     static = isinstance(towers.text, StaticText)
     served = _with_text(towers, QuantisedText(towers.text)) if static else towers
@@ -98,7 +112,8 @@ def export(
             dimension=int(towers.text.dimension),
             max_tokens=max_tokens,
             files={name: sha256(built / name) for name in (KEYWORD_GRAPH, PRODUCT_GRAPH, "tokenizer.json")},
-            metadata=list(vocabulary),
+            metadata=inputs.vocabulary,
+            scale=scale,
         )
         (built / "encoder.json").write_bytes(msgspec.json.format(msgspec.json.encode(description), indent=1))
         shutil.rmtree(folder, ignore_errors=True)

@@ -22,7 +22,7 @@ from scorers.steps import Advance, Steps
 from scorers.training.ranker import HOLDOUT
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
 from scorers.training.towers.distilled import distilled
-from scorers.training.towers.export import ServingQuality, export, quality
+from scorers.training.towers.export import ServingQuality, export, quality, similarity_scale
 from scorers.training.towers.fitting import Fitting, Options
 from scorers.training.towers.gathering import world
 from scorers.training.towers.model import StaticText, Towers, TransformerText
@@ -89,7 +89,8 @@ def train(
     towers.load_state_dict(fitted.weights)
     target = towers_folder(settings)
     with steps.step("export"):
-        description = export(towers, f"towers-{kind}", inputs.vocabulary, tokenizer, MAX_TOKENS, target)
+        scale = similarity_scale(towers, inputs, data.validation)
+        description = export(towers, f"towers-{kind}", inputs, scale, tokenizer, MAX_TOKENS, target)
     with steps.step("export compared with the towers"):
         report = Report(
             kind=kind,

@@ -127,5 +127,5 @@ def test_what_a_seller_may_not_see_takes_no_place(make: type[Alignment]) -> None
 
 def test_popularity_in_all_and_in_the_category() -> None:
     known = catalogue(keyword("boots", volume=3), keyword("lamp", "lamps", 9), keyword("red boots", volume=5))
-    assert found(Popular(known, in_category=False), known, "x") == ["lamp", "red boots", "boots"]
-    assert found(Popular(known, in_category=True), known, "x") == ["red boots", "boots"]
+    assert found(Popular(known, everywhere=True), known, "x") == ["lamp", "red boots", "boots"]
+    assert found(Popular(known), known, "x") == ["red boots", "boots"]

@@ -16,11 +16,11 @@ from hypothesis import strategies as st
 
 from infra.settings import HOUR_MS
 from scorers.history import History
-from scorers.retrieval.encoders import EncoderError, OnnxEncoder
+from scorers.retrieval.encoders import KNOWN_SCALE, EncoderError, OnnxEncoder
 from scorers.retrieval.metadata import metadata_tokens, price_bucket
 from scorers.training.towers import loss
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
-from scorers.training.towers.export import export, quality
+from scorers.training.towers.export import export, quality, similarity_scale
 from scorers.training.towers.fitting import Fitted, Fitting, Options, embedded, recall
 from scorers.training.towers.negatives import KnownPairs, hard_negatives
 from scorers.training.towers.pairs import NoPairs, Pairs, tower_data
@@ -293,7 +293,8 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     towers = market.towers()
     fitted = Fitting(towers, market.data, market.inputs, OPTIONS).run(Checkpoint(folder / "c", ""))
     towers.load_state_dict(fitted.weights)
-    export(towers, "towers-static", market.inputs.vocabulary, market.tokenizer, MAX_TOKENS, folder / "towers")
+    scale = similarity_scale(towers, market.inputs, market.data.validation)
+    export(towers, "towers-static", market.inputs, scale, market.tokenizer, MAX_TOKENS, folder / "towers")
     np.savez(folder / "vectors.npz", *embedded(towers, market.inputs))
     found = quality(towers, folder / "towers", market.data, market.inputs)
     assert found.cosine > 0.999
@@ -326,6 +327,15 @@ def test_any_text_has_a_vector_of_length_one(exported: Path) -> None:
     vectors = encoder.encode(["", "🥾", "never heard of", "red boot " * 200])
     assert vectors.shape == (4, DIMENSION)
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1.0, atol=1e-4)
+
+
+def test_similarities_are_on_the_known_models_scale(exported: Path) -> None:
+    market, encoder = tower_market(), OnnxEncoder(exported / "towers")
+    products, keywords = np.load(exported / "vectors.npz").values()
+    pairs = market.data.validation
+    similarity = encoder.similarity((products[pairs.product] * keywords[pairs.keyword]).sum(axis=1))
+    np.testing.assert_allclose(np.quantile(similarity, [0.1, 0.5]), KNOWN_SCALE, atol=0.02)
+    np.testing.assert_array_equal(encoder.similarity(np.array([-9.0, 9.0])), [-1.0, 1.0])
 
 
 def test_a_changed_graph_is_refused(exported: Path, tmp_path: Path) -> None:
