@@ -156,8 +156,8 @@ class Settings(BaseSettings):
     )
     keyword_collection: str = Field("keywords", pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="Milvus alias")
     suggestions_max: int = Field(20, ge=1, le=200, description="Most keywords of one suggestion list")
-    candidates_per_source: int = Field(200, ge=1, le=1_000, description="Most candidates one source gives an item")
-    candidates_max: int = Field(200, ge=1, le=2_000, description="Most candidates scored for an item")
+    candidates_per_source: int = Field(60, ge=1, le=1_000, description="Most candidates one source gives an item")
+    candidates_max: int = Field(120, ge=1, le=2_000, description="Most candidates scored for an item")
     relevance_floor: float = Field(
         0.30, ge=-1, le=1, description="A candidate less similar to the item than this is not suggested"
     )
