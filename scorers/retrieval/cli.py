@@ -30,6 +30,27 @@ def train_towers(
     train_command(history, towers, epochs)
 
 
+app = typer.Typer(no_args_is_help=True, help="How good the search for keywords is.")
+
+
+@app.command("evaluate")
+def evaluate(
+    history: History,
+    catalogue: Annotated[
+        Path | None,
+        typer.Option(help="Products of a real shop (CSV, Parquet): judge on them, too", exists=True),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/retrieval.json"),
+) -> None:
+    """Judge each way to find keywords: by a simulated market's truth, and on a real catalogue's words.
+
+    Example: keypulse retrieval evaluate --history .keypulse/history --catalogue products.csv
+    """
+    from scorers.retrieval.judging.run import evaluate_command
+
+    evaluate_command(history, catalogue, out)
+
+
 def roll_back_index() -> None:
     """Point the alias back to the keyword index before the current one. Workers follow within a second.
 

@@ -58,6 +58,7 @@ class RetrievalAsOf:
         self, history: History, until: int, known: EmbeddedKeywords, encoder: Encoder, settings: Settings
     ) -> None:
         generator, _ = generator_as_of(history, until, known, encoder, settings)
+        self.catalogue = generator.catalogue
         self.items = judged_items(history, until, generator)
         queries = generator.read(self.items.requests)
         asked = [source for source in generator.sources if source.name != "adopted"]

@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from streams.events import SCHEMA_VERSION
 from streams.messages import ProductState
 from streams.normal_form import EMPTY, normal_form
@@ -33,6 +35,8 @@ class RealText:
     """The same with all that the catalogue says: for choosing among the fields, never for judging a model."""
     texts: dict[str, str]
     """Canonical keyword to its text."""
+    makers: list[str]
+    """Of each product its brand, else itself: one maker's titles are alike, so they are resampled together."""
     relevant: dict[str, list[set[str]]]
     """By kind of keyword, the canonical keywords of each product, in the products' order."""
 
@@ -66,7 +70,13 @@ def real_text(file: Path) -> RealText:
             relevant[kind].append(set(forms))
             for form, text in forms.items():
                 texts.setdefault(form, text)
-    return RealText([_product(row, whole=False) for row in rows], [_product(row) for row in rows], texts, relevant)
+    return RealText(
+        products=[_bare(row) for row in rows],
+        whole=[_whole(row) for row in rows],
+        texts=texts,
+        makers=[row.brand or row.item for row in rows],
+        relevant=relevant,
+    )
 
 
 def _leaf(row: Row, shared: set[str]) -> str:
@@ -84,8 +94,8 @@ def _carried_by_several(names: Iterable[str]) -> set[str]:
     return {name for name, products in Counter(names).items() if products > 1}
 
 
-def _product(row: Row, whole: bool = True) -> ProductState:
-    bare = ProductState(
+def _bare(row: Row) -> ProductState:
+    return ProductState(
         schema_version=SCHEMA_VERSION,
         item=row.item,
         seller="unknown",
@@ -93,18 +103,13 @@ def _product(row: Row, whole: bool = True) -> ProductState:
         price=round(row.price * 100) if row.price else None,
         updated_at=0,
     )
-    if not whole:
-        return bare
-    category = row.path[-1] if row.path else "unknown"
-    return ProductState(
-        schema_version=SCHEMA_VERSION,
-        item=row.item,
-        seller="unknown",
-        title=row.title,
-        category=category,
+
+
+def _whole(row: Row) -> ProductState:
+    return msgspec.structs.replace(
+        _bare(row),
+        category=row.path[-1] if row.path else "unknown",
         category_path=list(row.path),
-        price=bare.price,
         brand=row.brand,
         specification=row.specification,
-        updated_at=0,
     )

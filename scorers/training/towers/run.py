@@ -58,6 +58,12 @@ def towers_folder(settings: Settings) -> Path:
     return settings.home / "models" / "towers"
 
 
+def held_out_from(history: History) -> int:
+    """The moment (ms) from which on nothing is learnt from."""
+    first, last = history.span
+    return int(last - HOLDOUT * (last - first))
+
+
 def train(
     folder: Path, settings: Settings, kind: Kind, options: Options, steps: Steps, tell: Callable[[Epoch], None]
 ) -> Report | None:
@@ -71,8 +77,7 @@ def train(
         EncoderError: the model to start from cannot be had.
     """
     history = History(folder)
-    first, last = history.span
-    until = int(last - HOLDOUT * (last - first))
+    until = held_out_from(history)
     with steps.step("pairs of products and keywords"):
         data = tower_data(history, until, settings.attribution_window_ms)
     with steps.step("model to start from") as advance:

@@ -1,0 +1,74 @@
+"""Retrieval judged on real text: at which place a product's first relevant keyword comes, and how many come early."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from infra.clock import ManualClock
+from infra.settings import Settings
+from scorers.keywords.table import Keyword
+from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.encoders import Encoder
+from scorers.retrieval.fusion import fuse
+from scorers.retrieval.judging.measures import Estimate, Floats, estimate, recall, reciprocal_rank
+from scorers.retrieval.judging.real_text import KINDS, RealText
+from scorers.retrieval.neighbours import ExactNeighbours
+
+DEPTH = 20
+_TOLERATED = 0.005
+_ASKED = ("dense", "bm25", "ngrams", "alignment")
+"""The others need events, of which a catalogue has none."""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """The canonical keywords of each judged product in a retriever's order, best first."""
+
+    real: RealText
+    lists: list[list[str]]
+    """For every product, in the order of `real.products`."""
+
+    def reciprocal_ranks(self, kinds: Sequence[str] = KINDS) -> Floats:
+        """Of each product that has a relevant keyword."""
+        relevant = self.real.of_kinds(kinds)
+        return np.array([reciprocal_rank(found, of) for found, of in zip(self.lists, relevant, strict=True) if of])
+
+    def recalls(self, kinds: Sequence[str] = KINDS) -> Floats:
+        """Of each product that has a relevant keyword."""
+        relevant = self.real.of_kinds(kinds)
+        return np.array([recall(found, of, DEPTH) for found, of in zip(self.lists, relevant, strict=True) if of])
+
+    def makers(self, kinds: Sequence[str] = KINDS) -> list[str]:
+        """Of each product that has a relevant keyword."""
+        return [maker for maker, of in zip(self.real.makers, self.real.of_kinds(kinds), strict=True) if of]
+
+    def estimates(self) -> dict[str, Estimate]:
+        """MRR, by kind of keyword too, and recall."""
+        found = {"mrr": estimate(self.reciprocal_ranks(), self.makers())}
+        for kind in KINDS:
+            found[f"mrr, {kind}"] = estimate(self.reciprocal_ranks([kind]), self.makers([kind]))
+        return found | {f"recall@{DEPTH}": estimate(self.recalls(), self.makers())}
+
+
+def ranked_by_sources(real: RealText, encoder: Encoder, settings: Settings) -> dict[str, Ranked]:
+    """By each source that needs no events, and fused."""
+    keywords = [Keyword(canonical=canonical, text=text) for canonical, text in real.texts.items()]
+    catalogue = KeywordCatalogue(keywords, encoder.encode([keyword.text for keyword in keywords]))
+    generator = CandidateGenerator(settings, encoder, catalogue, ExactNeighbours(catalogue, "real"), ManualClock(0))
+    queries = generator.read([ItemRequest(product, product.seller) for product in real.products])
+    sources = [source for source in generator.sources if source.name in _ASKED]
+    hits = {source.name: source.find(queries, len(keywords)) for source in sources}
+    fused = [fuse({name: found[row] for name, found in hits.items()}) for row in range(len(queries))]
+    return {
+        name: Ranked(real, [[canonical for canonical, _ in row] for row in found]) for name, found in hits.items()
+    } | {"fused": Ranked(real, [[one.canonical for one in row] for row in fused])}
+
+
+def not_worse(new: Ranked, old: Ranked) -> tuple[Estimate, bool]:
+    """MRR of new - old, and whether its lower bound is above minus `_TOLERATED`: what promotion asks for."""
+    difference = estimate(new.reciprocal_ranks() - old.reciprocal_ranks(), new.makers())
+    return difference, difference.low >= -_TOLERATED
