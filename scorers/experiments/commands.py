@@ -22,7 +22,7 @@ from scorers.experiments.baseline import measure
 from scorers.experiments.briefing import briefing, curve
 from scorers.experiments.collection import GROUP, collect
 from scorers.experiments.duration import ends_ms, enrolment_weeks, planned_units
-from scorers.experiments.frozen import freeze, known, load
+from scorers.experiments.frozen import folder_of, freeze, known, load
 from scorers.experiments.plan import BadPlan, Plan, check_start, read
 from scorers.experiments.report.content import content
 from scorers.experiments.report.markdown import markdown
@@ -41,11 +41,6 @@ class BadDay(Failure):
     """Not a day."""
 
     exit_code = 2
-
-
-def experiments_folder(settings: Settings) -> Path:
-    """Where started experiments lie: a folder each."""
-    return settings.home / "experiments"
 
 
 def plan_command(file: Path, history: Path | None, plot: Path | None, start: bool) -> None:
@@ -67,14 +62,14 @@ def plan_command(file: Path, history: Path | None, plot: Path | None, start: boo
             raise BadPlan("--start excludes --history: put the measured baseline into the plan, then start it")
         enrolment_weeks(plan)
         _check_layer(plan, settings, clock.now_ms())
-        frozen = freeze(file, plan, experiments_folder(settings), clock.now_ms())
+        frozen = freeze(file, plan, folder_of(settings), clock.now_ms())
         typer.echo(f"\nstarted: {plan.name} from {plan.start}, checksum {frozen.checksum}")
 
 
 def collect_command(name: str) -> None:
     """Read the streams to where they end now and write the experiment's tables."""
     settings = state.settings()
-    started = load(experiments_folder(settings), name)
+    started = load(folder_of(settings), name)
     with log_reader(settings, GROUP) as reader:
         tables = collect(started, settings, reader)
     typer.echo(
@@ -86,7 +81,7 @@ def collect_command(name: str) -> None:
 def status_command(name: str, as_of: str | None) -> bool:
     """Print how far an experiment is. Whether nothing must be done."""
     settings, moment = state.settings(), _moment(as_of)
-    started = load(experiments_folder(settings), name)
+    started = load(folder_of(settings), name)
     found = status_of(started, Tables.read(started.tables), moment, settings.late_horizon_ms)
     typer.echo(found.text)
     return not found.alarms
@@ -100,8 +95,8 @@ def watch_command(every_s: float, metrics_port: int) -> None:
     settings, clock = state.settings(), SystemClock()
     metrics.serve(metrics_port)
     while not stop.is_set():
-        for name in known(experiments_folder(settings)):
-            started = load(experiments_folder(settings), name)
+        for name in known(folder_of(settings)):
+            started = load(folder_of(settings), name)
             with log_reader(settings, GROUP) as reader:
                 tables = collect(started, settings, reader)
             try:
@@ -117,7 +112,7 @@ def watch_command(every_s: float, metrics_port: int) -> None:
 def weekly_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME-weekly.md: what sellers do with suggestions, week by week, and whether it sells more."""
     settings, moment = state.settings(), _moment(as_of)
-    started = load(experiments_folder(settings), name)
+    started = load(folder_of(settings), name)
     text = weekly(started.plan, Tables.read(started.tables), moment, settings.late_horizon_ms)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}-weekly.md").write_text(text)
@@ -127,7 +122,7 @@ def weekly_command(name: str, as_of: str | None, out: Path) -> None:
 def report_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME.md and NAME.html."""
     settings, moment = state.settings(), _moment(as_of)
-    started = load(experiments_folder(settings), name)
+    started = load(folder_of(settings), name)
     analysis = analyse(started.plan, Tables.read(started.tables), moment, settings.late_horizon_ms)
     blocks = content(started, analysis)
     out.mkdir(parents=True, exist_ok=True)
@@ -144,7 +139,7 @@ def _check_layer(plan: Plan, settings: Settings, now_ms: int) -> None:
     Raises:
         BadPlan: the plan claims a part of its layer that another one has.
     """
-    folder = experiments_folder(settings)
+    folder = folder_of(settings)
     others = [load(folder, name).plan for name in known(folder) if name != plan.name]
     running = [other for other in others if ends_ms(other, settings.late_horizon_ms) > now_ms]
     for other in overlapping(plan, running):

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from infra.failure import Failure
+from infra.settings import Settings
 from scorers.experiments.plan import Plan, canonical, parse
 
 PLAN = "plan.yaml"
@@ -22,6 +23,10 @@ class NotStarted(Failure):
     exit_code = 2
 
 
+class Tampered(Failure):
+    """What was frozen at the start was changed: nobody knows any more what was decided."""
+
+
 class Frozen(msgspec.Struct, frozen=True):
     """What stood in the plan when it was started."""
 
@@ -29,6 +34,16 @@ class Frozen(msgspec.Struct, frozen=True):
     frozen_at: int
     """ms."""
     plan: dict[str, Any]
+
+    def as_started(self) -> Plan:
+        """The plan as it was at the start.
+
+        Raises:
+            Tampered: it does not fit its checksum.
+        """
+        if _checksum(self.plan) != self.checksum:
+            raise Tampered(f"{_FROZEN}: plan does not fit checksum {self.checksum[:12]}; restore the file")
+        return msgspec.convert(self.plan, Plan)
 
 
 @dataclass(frozen=True)
@@ -53,7 +68,16 @@ class Started:
 
 def checksum(plan: Plan) -> str:
     """SHA-256 of the plan's meaning: every default spelled out, neither comments nor order of lines counting."""
-    return hashlib.sha256(msgspec.json.encode(canonical(plan), order="deterministic")).hexdigest()
+    return _checksum(canonical(plan))
+
+
+def _checksum(plan: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(plan, order="deterministic")).hexdigest()
+
+
+def folder_of(settings: Settings) -> Path:
+    """Where started experiments lie: a folder each."""
+    return settings.home / "experiments"
 
 
 def freeze(source: Path, plan: Plan, experiments: Path, now_ms: int) -> Frozen:
@@ -74,8 +98,23 @@ def freeze(source: Path, plan: Plan, experiments: Path, now_ms: int) -> Frozen:
         return before
     folder.mkdir(parents=True, exist_ok=True)
     (folder / PLAN).write_bytes(source.read_bytes())
-    (folder / _FROZEN).write_bytes(msgspec.json.format(msgspec.json.encode(frozen), indent=2))
+    fresh = folder / f"{_FROZEN}.new"
+    fresh.write_bytes(msgspec.json.format(msgspec.json.encode(frozen), indent=2))
+    fresh.rename(folder / _FROZEN)  # whole, or not there: workers look for it
     return frozen
+
+
+def read_frozen(experiments: Path, name: str) -> Frozen:
+    """What was frozen when the experiment of that name was started.
+
+    Raises:
+        Tampered: the file cannot be read.
+    """
+    path = experiments / name / _FROZEN
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Frozen)
+    except (OSError, msgspec.MsgspecError) as error:
+        raise Tampered(f"{path} cannot be read ({error}); restore the file") from None
 
 
 def load(experiments: Path, name: str) -> Started:

@@ -23,11 +23,22 @@ baseline: {rate: 0.25, campaigns_per_seller: 3, sellers_at_start: 1500, new_sell
 """
 
 
-def plan(text: str = "") -> Plan:
+def plan_text(text: str = "") -> str:
     """The plan above, with lines of `text` in place of those of the same field."""
     fields = {line.split(":")[0] for line in text.splitlines() if line and not line.startswith(" ")}
-    kept = [line for line in PLAN.splitlines() if line.split(":")[0] not in fields or line.startswith(" ")]
-    return parse("\n".join([*kept, text]), "plan.yaml")
+    kept: list[str] = []
+    dropping = False
+    for line in PLAN.splitlines():
+        if not line.startswith(" "):
+            dropping = line.split(":")[0] in fields
+        if not dropping:
+            kept.append(line)
+    return "\n".join([*kept, text])
+
+
+def plan(text: str = "") -> Plan:
+    """What `plan_text` says."""
+    return parse(plan_text(text), "plan.yaml")
 
 
 def tables(
