@@ -31,6 +31,8 @@ class Batch:
     """ms, the newest moment that any vector was summed for."""
     matrix: NDArray[np.floating]
     """n x features, as the ranker took it."""
+    model_version: str
+    """Of the bundle that it was scored with."""
 
 
 @dataclass(frozen=True, eq=False)

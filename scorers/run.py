@@ -6,6 +6,7 @@ Neither torch nor feast is imported here or below: a worker starts in seconds an
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from types import FrameType
 
 from confluent_kafka import KafkaException
@@ -19,10 +20,14 @@ from infra.log import get_logger
 from infra.reach import Unreachable, one_line
 from infra.settings import Settings
 from infra.topics import Topics
+from scorers.bundles import BundleScorers
 from scorers.controls import ControlReader
+from scorers.experiments.arms import Arms
+from scorers.experiments.reader import ExperimentReader
 from scorers.offers import Offers
 from scorers.publisher import ShardPublisher
 from scorers.ranking import bundle
+from scorers.ranking.bundle import Bundle, BundleRefused
 from scorers.ranking.ranker import BundleRanker
 from scorers.retrieval.candidates import CandidateGenerator
 from scorers.retrieval.catalogue import KeywordCatalogue
@@ -35,15 +40,29 @@ from streams.exactly_once import Fenced, RedisCheckpoints
 log = get_logger(__name__)
 
 
-def make_scorer(settings: Settings, clock: Clock) -> Scorer:
-    """A scorer on the bundle, the index and the online store that `settings` name.
+def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
+    """A scorer on the bundle, the index and the online store that `settings` name; others when an arm needs them.
 
     Raises:
         BundleRefused: the bundle is missing or does not match.
         IndexMissing: no keyword index was built.
         Unreachable: a server does not answer.
     """
-    made = bundle.load(settings.bundle_path, settings)
+    own = bundle.load(settings.bundle_path, settings)
+
+    def load(folder: Path) -> Scorer:
+        made = bundle.load(folder, settings)
+        if made.manifest.encoder != own.manifest.encoder:
+            raise BundleRefused(
+                f"{folder}: made with encoder {made.manifest.encoder}, the keyword index with {own.manifest.encoder}; "
+                "arms of one worker share the index, so train the bundle with the same encoder"
+            )
+        return _scorer(made, settings, clock)
+
+    return BundleScorers(_scorer(own, settings, clock), load, arms, clock)
+
+
+def _scorer(made: Bundle, settings: Settings, clock: Clock) -> Scorer:
     encoder = made.encoder()
     index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
     days = made.manifest.history_days
@@ -61,20 +80,22 @@ def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
     Raises:
         SettingsError: `scorer_shards` names no shards.
         TopicMissing: topics were not created.
-        BundleRefused, IndexMissing, Unreachable: see `make_scorer`.
+        BundleRefused, IndexMissing, Unreachable: see `make_scorers`.
     """
     numbers = shards_of(settings)
     topics = Topics.of(settings)
-    kafka.wait_ready(settings, topics.signals, topics.suggestions, topics.controls)
-    scorer = make_scorer(settings, clock)
+    kafka.wait_ready(settings, topics.signals, topics.suggestions, topics.exposures, topics.controls)
+    arms = Arms()
+    scorers = make_scorers(settings, arms, clock)
     controls = ControlReader(settings)
     return ScoringWorker(
         settings,
-        scorer,
-        [ScoringShard(number, settings, topics, scorer, controls.controls) for number in numbers],
+        scorers,
+        [ScoringShard(number, settings, topics, scorers, controls.controls, arms) for number in numbers],
         RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix),
         lambda shard: ShardPublisher(settings, shard),
         controls,
+        ExperimentReader(settings, arms, clock, scorers.need),
         clock,
     )
 

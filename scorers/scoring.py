@@ -79,11 +79,6 @@ class Scorer:
         self.news: dict[str, set[str]] = {}
 
     @property
-    def model_version(self) -> str:
-        """Of the bundle."""
-        return self._ranker.version
-
-    @property
     def index_version(self) -> str:
         """Of the keyword index."""
         return self._offers.index_version
@@ -103,12 +98,15 @@ class Scorer:
             with metrics.SCORE_SECONDS.labels("prepare").time():
                 self._offers.of(self._wanted(self._states.campaigns(due)))
 
-    def score(self, campaigns: Sequence[str]) -> list[CampaignScores]:
-        """Scores of those of the campaigns that the online store knows."""
-        if not campaigns:
-            return []
+    def read(self, campaigns: Sequence[str]) -> list[CampaignState]:
+        """The states of those of the campaigns that the online store knows."""
         with metrics.SCORE_SECONDS.labels("states").time():
-            states = self._states.campaigns(campaigns)
+            return self._states.campaigns(campaigns)
+
+    def score(self, states: list[CampaignState]) -> list[CampaignScores]:
+        """Scores of campaigns that were just read."""
+        if not states:
+            return []
         with metrics.SCORE_SECONDS.labels("candidates").time():
             wanted = self._wanted(states)
             offers = self._offers.of(wanted)
@@ -201,6 +199,7 @@ class Scorer:
             market_sums=market(vectors["category"].sums),
             as_of=max(int(of_kind.as_of.max(initial=0)) for of_kind in vectors.values()),
             matrix=self._ranker.matrix(inputs),
+            model_version=self._ranker.version,
         )
 
     def _lists(self, batch: Batch, p_click: Floats, p_purchase: Floats) -> list[CampaignScores]:

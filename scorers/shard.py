@@ -18,17 +18,19 @@ from infra import metrics
 from infra.log import get_logger
 from infra.murmur2 import partition_of
 from infra.settings import WINDOW_LENGTHS_MS, Settings
-from infra.topics import Topics
+from infra.topics import Topic, Topics
 from scorers.batch import CampaignScores
 from scorers.controls import Controls
 from scorers.dependencies import Dependencies
+from scorers.experiments.arms import Arms, Place, Treatment
+from scorers.experiments.exposure import exposure
 from scorers.pace import Pace
 from scorers.state import CampaignMemory, ShardState, Told
 from scorers.suggestions.changes import changes
-from scorers.suggestions.policy import Policy, judge, steady, tell_at
+from scorers.suggestions.policy import Policy, Verdict, judge, steady, tell_at
 from scorers.waiting import AT_ONCE, WORTH_SCORING, Wait, Waiting
 from streams.exactly_once import Checkpoint, Outgoing, Progress, SequenceGap
-from streams.messages import Feedback, Signal, Signals, Suggestion, SuggestionSet, Trigger
+from streams.messages import Exposure, Feedback, Signal, Signals, Suggestion, SuggestionSet, Trigger
 from streams.stage import Outcome, Record
 
 log = get_logger(__name__)
@@ -43,15 +45,10 @@ _PRODUCT_CHANGED = 0.5
 
 
 class Scores(Protocol):
-    """What scores campaigns: `scorers.scoring.Scorer`."""
+    """What scores campaigns: `scorers.bundles.BundleScorers`."""
 
     news: dict[str, set[str]]
     """By the entity of a signal of this turn: campaigns to which it brings up a keyword that they lacked."""
-
-    @property
-    def model_version(self) -> str:
-        """Of the bundle in use."""
-        ...
 
     @property
     def index_version(self) -> str:
@@ -85,12 +82,24 @@ class _Held:
 
 
 @dataclass(frozen=True)
+class _Computed:
+    """A campaign's list as it is now, whether or not it is told."""
+
+    scores: CampaignScores
+    treatment: Treatment
+    values: dict[str, float]
+    """Of every candidate."""
+    suggested: list[str]
+    """Best first."""
+    listed: list[str]
+    """Suggested and adopted ones, best first."""
+
+
+@dataclass(frozen=True)
 class _Telling:
     """A list that is worth a message."""
 
-    scores: CampaignScores
-    keywords: list[str]
-    """Suggested and adopted ones, best first."""
+    listed: list[str]
     trigger: Signal
     held_ms: int
 
@@ -100,12 +109,15 @@ class ScoringShard:
 
     name = "scorer"
 
-    def __init__(self, shard: int, settings: Settings, topics: Topics, scorer: Scores, controls: Controls) -> None:
+    def __init__(
+        self, shard: int, settings: Settings, topics: Topics, scorer: Scores, controls: Controls, arms: Arms
+    ) -> None:
         self.number = shard
         self._settings = settings
         self._topics = topics
         self._scorer = scorer
         self._controls = controls
+        self._arms = arms
         self._policy = Policy.of(settings)
         self._surge_memory_ms = WINDOW_LENGTHS_MS[settings.windows[0]]
         self._pace = Pace(settings.scorer_batch)
@@ -124,9 +136,8 @@ class ScoringShard:
         waits = self._waiting.take(self._pace.campaigns, now_ms)
         scored = self._score(waits)
         self._await_again(waits, scored)
-        tellings = [telling for scores in scored if (telling := self._judge(scores, waits[scores.campaign.campaign]))]
-        sets = self._write_down(tellings)
-        outgoing = [*self._tombstones(), *map(self._outgoing, sets)]
+        outgoing = self._tell([one for scores in scored if (one := self._compute(scores))], waits)
+        outgoing += self._tombstones()
         return Outcome(self._state.take_entry(), outgoing)
 
     def snapshot(self) -> bytes:
@@ -169,9 +180,18 @@ class ScoringShard:
             if self._owns(campaign) and (topic.version > memory.version or (topic.closed and memory.live)):
                 behind += 1
                 self._state[campaign] = msgspec.structs.replace(
-                    topic, version=max(topic.version, memory.version), dismissed=memory.dismissed
+                    topic,
+                    version=max(topic.version, memory.version),
+                    dismissed=memory.dismissed,
+                    exposed=memory.exposed,
                 )
         return behind
+
+    def expose(self, record: Record) -> None:
+        """Remember an exposure of ours that the exposure topic holds from `ends` on: none is logged twice."""
+        known = msgspec.json.decode(record.value or b"", type=Exposure)
+        if self._owns(known.campaign):
+            self._remember_exposure(known.campaign, known.plan_checksum)
 
     def dismiss(self, record: Record) -> Feedback | None:
         """Remember a dismissed keyword, which stays away. None when nothing new of ours was dismissed.
@@ -317,7 +337,8 @@ class ScoringShard:
 
     # --- worth telling? -----------------------------------------------------------------------------------------
 
-    def _judge(self, scores: CampaignScores, wait: Wait) -> _Telling | None:
+    def _compute(self, scores: CampaignScores) -> _Computed | None:
+        """The list that a campaign has by now, alike in every arm; None when the campaign is over."""
         campaign = scores.campaign.campaign
         if scores.ended(self._now):
             self._close(campaign)
@@ -329,34 +350,49 @@ class ScoringShard:
             for keyword, value in values.items()
             if keyword not in scores.adopted and keyword not in memory.dismissed
         }
-        chosen = steady(
+        suggested = steady(
             open_values, memory.suggested.keys(), self._settings.suggestions_max, self._settings.suggestion_margin
         )
+        adopted = sorted(scores.adopted & values.keys(), key=lambda keyword: -values[keyword])
+        listed = [*suggested, *adopted[: self._settings.adopted_max]]
+        listed.sort(key=lambda keyword: (-values[keyword], keyword))
         self._category[campaign] = scores.campaign.category
         self._scored_at[campaign] = self._now
-        total = sum(values[keyword] for keyword in chosen) or 1.0
+        total = sum(values[keyword] for keyword in suggested) or 1.0
         shares = {keyword: value / total for keyword, value in values.items()}
         self._dependencies.update(campaign, scores.campaign.items, shares)
+        return _Computed(scores, self._arms.of(scores.campaign, self._now), values, suggested, listed)
 
+    def _judge(self, computed: _Computed, wait: Wait) -> _Telling | None:
+        """Whether the list is to be told, now."""
+        campaign = computed.scores.campaign.campaign
+        memory = self._state.get(campaign)
         first = not memory.live
-        suggested = {keyword: values[keyword] for keyword in chosen}
-        withdrawn = scores.adopted | memory.dismissed
-        told_surging = memory.surging(self._now - self._surge_memory_ms)
-        verdict = judge(memory.suggested, suggested, withdrawn, scores.surging, told_surging, self._policy)
-        if not first and not verdict.material:
+        if computed.treatment.shows:
+            verdict = self._compare(computed, memory)
+            material = first or verdict.material
+            until = 0 if first else tell_at(memory.told_at, verdict, self._policy)
+        else:
+            # An arm that shows nothing hears once: that what was told before it began is withdrawn.
+            material, until = memory.live and bool(memory.told), 0
+        if not material:
             metrics.SETS_UNCHANGED.inc()
             self._held.pop(campaign, None)
             return None
-        until = 0 if first else tell_at(memory.told_at, verdict, self._policy)
-        if self._controls.paused(scores.campaign.category) or until > self._now:
+        if self._controls.paused(computed.scores.campaign.category) or until > self._now:
             self._hold(campaign, wait, until)
             return None
         held = self._held.pop(campaign, None)
         held_ms = self._now - held.since_ms if held and held.wait.trigger is wait.trigger else 0
-        adopted = sorted(scores.adopted & values.keys(), key=lambda keyword: -values[keyword])
-        listed = [*chosen, *adopted[: self._settings.adopted_max]]
-        listed.sort(key=lambda keyword: (-values[keyword], keyword))
-        return _Telling(scores, listed, wait.trigger, held_ms)
+        return _Telling(computed.listed if computed.treatment.shows else [], wait.trigger, held_ms)
+
+    def _compare(self, computed: _Computed, memory: CampaignMemory) -> Verdict:
+        """The list against what was told last."""
+        scores = computed.scores
+        suggested = {keyword: computed.values[keyword] for keyword in computed.suggested}
+        told_surging = memory.surging(self._now - self._surge_memory_ms)
+        withdrawn = scores.adopted | memory.dismissed
+        return judge(memory.suggested, suggested, withdrawn, scores.surging, told_surging, self._policy)
 
     def _hold(self, campaign: str, wait: Wait, until_ms: int) -> None:
         held = self._held.get(campaign)
@@ -367,15 +403,42 @@ class ScoringShard:
 
     # --- telling ------------------------------------------------------------------------------------------------
 
-    def _write_down(self, tellings: Sequence[_Telling]) -> list[SuggestionSet]:
-        described = self._scorer.describe([(telling.scores, telling.keywords) for telling in tellings])
-        return [self._set(telling, suggestions) for telling, suggestions in zip(tellings, described, strict=True)]
+    def _tell(self, lists: Sequence[_Computed], waits: Mapping[str, Wait]) -> list[Outgoing]:
+        """The exposures that these lists are, and sets of those worth one."""
+        chosen = []
+        for one in lists:
+            exposes, telling = self._exposes(one), self._judge(one, waits[one.scores.campaign.campaign])
+            if exposes or telling:
+                chosen.append((one, exposes, telling))
+        described = self._scorer.describe([(one.scores, one.listed) for one, _, _ in chosen])
+        outgoing = []
+        for (one, exposes, telling), suggestions in zip(chosen, described, strict=True):
+            outgoing += [self._outgoing(self._topics.exposures, self._exposure(one, at, suggestions)) for at in exposes]
+            if telling:
+                written = self._set(one, telling, suggestions if telling.listed else [])
+                outgoing.append(self._outgoing(self._topics.suggestions, written))
+        return outgoing
 
-    def _set(self, telling: _Telling, suggestions: list[Suggestion]) -> SuggestionSet:
-        state, trigger = telling.scores.campaign, telling.trigger
+    def _exposes(self, computed: _Computed) -> list[Place]:
+        """Where a campaign is exposed by its list, for the first time."""
+        before = self._state.get(computed.scores.campaign.campaign).exposed
+        return [at for at in computed.treatment.places if at.running and at.experiment.checksum not in before]
+
+    def _exposure(self, computed: _Computed, place: Place, suggestions: Sequence[Suggestion]) -> Exposure:
+        campaign, shows = computed.scores.campaign.campaign, computed.treatment.shows
+        self._remember_exposure(campaign, place.experiment.checksum)
+        return exposure(place, campaign, suggestions, computed.scores.batch.model_version, shows, self._now)
+
+    def _remember_exposure(self, campaign: str, checksum: str) -> None:
+        memory = self._state.get(campaign)
+        if checksum not in memory.exposed:
+            self._state[campaign] = msgspec.structs.replace(memory, exposed=memory.exposed | {checksum})
+
+    def _set(self, computed: _Computed, telling: _Telling, suggestions: Sequence[Suggestion]) -> SuggestionSet:
+        state, trigger = computed.scores.campaign, telling.trigger
         memory = self._state.get(state.campaign)
         version = memory.version + 1
-        surging = telling.scores.surging
+        surging = computed.scores.surging
         told = tuple(Told(one.canonical, one.score, one.adopted, one.canonical in surging) for one in suggestions)
         self._state[state.campaign] = msgspec.structs.replace(
             memory, version=version, told_at=self._now, told=told, live=True
@@ -389,21 +452,21 @@ class ScoringShard:
             seller=state.seller,
             version=version,
             created_at=self._now,
-            as_of=telling.scores.batch.as_of,
-            model_version=self._scorer.model_version,
+            as_of=computed.scores.batch.as_of,
+            model_version=computed.scores.batch.model_version,
             index_version=self._scorer.index_version,
+            arm=computed.treatment.arm,
             trigger=Trigger(**{name: getattr(trigger, name) for name in Trigger.__struct_fields__}),
             held_ms=telling.held_ms,
             suggestions=[
                 msgspec.structs.replace(one, suggestion_id=f"{state.campaign}:{version}:{one.rank}")
                 for one in suggestions
             ],
-            changes=changes(memory.listed if memory.live else [], telling.keywords),
+            changes=changes(memory.listed if memory.live else [], telling.listed),
         )
 
-    def _outgoing(self, suggestions: SuggestionSet) -> Outgoing:
-        key, value = suggestions.campaign.encode(), msgspec.json.encode(suggestions)
-        return Outgoing(self._topics.suggestions.name, self.number, key, value)
+    def _outgoing(self, topic: Topic, message: Exposure | SuggestionSet) -> Outgoing:
+        return Outgoing(topic.name, self.number, message.campaign.encode(), msgspec.json.encode(message))
 
     def _close(self, campaign: str) -> None:
         memory = self._state.get(campaign)

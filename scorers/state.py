@@ -33,6 +33,8 @@ class CampaignMemory(Struct, frozen=True, array_like=True):
     closed: bool = False
     live: bool = False
     """The topic holds a set of this campaign: a closed one still needs its tombstone."""
+    exposed: frozenset[str] = frozenset()
+    """Checksums of the plans to whose experiments it is exposed."""
 
     @property
     def listed(self) -> list[str]:

@@ -19,12 +19,13 @@ from infra.log import get_logger
 from infra.settings import Settings, SettingsError
 from infra.topics import Topics
 from scorers.controls import ControlReader
+from scorers.experiments.reader import ExperimentReader
 from scorers.publisher import ShardPublisher
 from scorers.shard import ScoringShard, decode_signals
 from scorers.state_topic import known_campaigns
 from scorers.told_topic import memories
 from streams.exactly_once import CheckpointStore
-from streams.log_reader import log_reader
+from streams.log_reader import Start, log_reader
 from streams.messages import Signal
 from streams.stage import PartitionRunner, Record, record_of
 
@@ -36,7 +37,7 @@ _MOST_RECORDS = 2_000
 
 
 class ObservingScores(Protocol):
-    """The part of `scorers.scoring.Scorer` that the worker itself calls."""
+    """The part of `scorers.bundles.BundleScorers` that the worker itself calls."""
 
     def observe(self, signals: Sequence[Signal]) -> None:
         """Signals of this turn, before any shard acts on them."""
@@ -80,6 +81,7 @@ class ScoringWorker:
         checkpoints: CheckpointStore,
         publisher: Callable[[int], ShardPublisher],
         controls: ControlReader,
+        experiments: ExperimentReader,
         clock: Clock,
     ) -> None:
         """`publisher` makes the publisher of a shard, which fences the shard's former owner."""
@@ -87,6 +89,7 @@ class ScoringWorker:
         self._settings = settings
         self._scorer = scorer
         self._controls = controls
+        self._experiments = experiments
         self._clock = clock
         self.shards = list(shards)
         self._topics = topics
@@ -131,8 +134,9 @@ class ScoringWorker:
             self._controls.close()
 
     def start(self) -> None:
-        """Know what is paused, restore the shards, go on from their offsets, and score what they know once more."""
+        """Know what is paused and what experiments run, restore the shards, and score what they know once more."""
         self._controls.start()
+        self._experiments.poll()
         for runner in self.runners:
             runner.start()
         self._take_over()
@@ -148,12 +152,13 @@ class ScoringWorker:
         """Signals pile up for a moment; then each shard scores what they concern and tells what is worth a message."""
         records = self._read()
         self._controls.poll()
+        self._experiments.poll()
         self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
         now = self._clock.now_ms()
         self._scorer.prepare([campaign for shard in self.shards for campaign in shard.next_campaigns(now)])
         for runner, shard in zip(self.runners, self.shards, strict=True):
             with metrics.BATCH_SECONDS.labels("scorer").time():
-                runner.step(_unread(records, runner))
+                runner.step(_unread_by(runner, records))
             shard.note_published(self._publishers[shard.number].ends)
             self._measure(shard)
         metrics.CAMPAIGNS_WAITING.set(self.waiting)
@@ -188,19 +193,14 @@ class ScoringWorker:
             metrics.EVENT_TO_SUGGESTION_SECONDS.observe(max(now - event_time, 0) / 1_000)
 
     def _take_over(self) -> None:
-        """Read what the shards said last and what was dismissed, before anything is told.
+        """Read what the shards published last and what was dismissed, before anything is told.
 
         Nobody else writes our partitions by now. After a clean end that is one transaction of each; all of them when
         the checkpoint is gone.
         """
-        own = {shard.number: shard.ends.get(self._topics.suggestions.name, 0) for shard in self.shards}
-        feedback = self._topics.feedback
+        suggestions, exposures, feedback = self._topics.suggestions, self._topics.exposures, self._topics.feedback
         with log_reader(self._settings, "scorer-start") as reader:
-            told = memories(
-                reader.until_now(
-                    self._topics.suggestions, lambda partition, low, high: max(low, own.get(partition, high))
-                )
-            )
+            told = memories(reader.until_now(suggestions, self._beyond_checkpoint(suggestions.name)))
             for shard in self.shards:
                 if behind := shard.take_over(told):
                     log.error(
@@ -208,13 +208,23 @@ class ScoringWorker:
                         "Redis at checkpoint_redis_url runs with appendonly yes and appendfsync always",
                         shard.number,
                         behind,
-                        self._topics.suggestions.name,
+                        suggestions.name,
                     )
-            for record in reader.until_now(
-                feedback, lambda partition, low, _: max(low, self._read_up_to(feedback.name, partition))
-            ):
+            for record in reader.until_now(exposures, self._beyond_checkpoint(exposures.name)):
+                for shard in self.shards:
+                    shard.expose(record)
+            for record in reader.until_now(feedback, self._unread(feedback.name)):
                 for shard in self.shards:
                     shard.dismiss(record)
+
+    def _beyond_checkpoint(self, topic: str) -> Start:
+        """Of a topic that the shards write: what their checkpoints may not know."""
+        ends = {shard.number: shard.ends.get(topic, 0) for shard in self.shards}
+        return lambda partition, low, high: max(low, ends.get(partition, high))
+
+    def _unread(self, topic: str) -> Start:
+        """Of a topic that all shards read: what one of them has not."""
+        return lambda partition, low, _: max(low, self._read_up_to(topic, partition))
 
     def _read_up_to(self, topic: str, partition: int) -> int:
         """The offset before which every shard has read."""
@@ -252,6 +262,6 @@ class ScoringWorker:
         log.warning("scorer: %s", error.str())
 
 
-def _unread(records: Sequence[Record], runner: PartitionRunner) -> list[Record]:
+def _unread_by(runner: PartitionRunner, records: Sequence[Record]) -> list[Record]:
     """The shard may have read further than the others before a restart."""
     return [record for record in records if record.offset >= runner.offsets.get((record.topic, record.partition), 0)]

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,7 +21,14 @@ from infra.clock import SystemClock
 from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
+from scorers.bundles import BundleScorers
 from scorers.controls import ControlReader, publish_control
+from scorers.experiments.arms import Arms
+from scorers.experiments.assignment import assign
+from scorers.experiments.collection import collect
+from scorers.experiments.frozen import folder_of, freeze, load
+from scorers.experiments.plan import parse
+from scorers.experiments.reader import ExperimentReader
 from scorers.offers import Offers
 from scorers.publisher import ShardPublisher
 from scorers.retrieval.candidates import CandidateGenerator
@@ -34,7 +42,7 @@ from streams.agents import CampaignAgent, CatalogueAgent, signal_messages
 from streams.exactly_once import Fenced, Outgoing, RedisCheckpoints
 from streams.live_items import RedisLiveItems
 from streams.log_reader import log_reader
-from streams.messages import CampaignState, ProductState, Signal
+from streams.messages import CampaignState, Exposure, ProductState, Signal
 from streams.normal_form import normal_form
 from streams.publisher import KafkaPublisher
 from streams.stage import Record
@@ -77,8 +85,11 @@ class Deployment:
         self.vectors.write(0, 1, [f"keyword:{normal_form(text)}"], sums, self.clock.now_ms())
         self.signal(Signal(f"keyword:{normal_form(text)}", "moved", "searches", "1h", 4, 240, NOW))
 
-    def states(self, *campaigns: str) -> None:
-        """Publish a product and campaigns, and let the agents of the streams floor handle them."""
+    def states(self, *campaigns: str, seller: str = "ann") -> None:
+        """Publish a product and campaigns, and let the agents of the streams floor handle them.
+
+        `{}` in `seller` stands for the campaign.
+        """
         product = ProductState(
             schema_version=1, item="i1", seller="ann", title="Red rain boots for kids", category="boots", updated_at=NOW
         )
@@ -86,7 +97,7 @@ class Deployment:
             CampaignState(
                 schema_version=1,
                 campaign=campaign,
-                seller="ann",
+                seller=seller.format(campaign),
                 items=["i1"],
                 category="boots",
                 starts_at=NOW,
@@ -115,15 +126,21 @@ class Deployment:
         generator = CandidateGenerator(settings, encoder, catalogue, ExactNeighbours(catalogue, "index-1"), self.clock)
         source = VectorReader(redis.connect(settings.online_redis_url), settings)
         offers = Offers(generator, settings, self.clock)
-        scorer = Scorer(settings, source, offers, SimilarityRanker(), 7.0, self.clock)
+        own, arms = Scorer(settings, source, offers, SimilarityRanker(), 7.0, self.clock), Arms()
+        scorer = BundleScorers(own, lambda folder: own, arms, self.clock)
         controls = ControlReader(settings)
+        shards = [
+            ScoringShard(number, settings, self.topics, scorer, controls.controls, arms)
+            for number in shards_of(settings)
+        ]
         return ScoringWorker(
             settings,
             scorer,
-            [ScoringShard(number, settings, self.topics, scorer, controls.controls) for number in shards_of(settings)],
+            shards,
             RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix),
             lambda shard: ShardPublisher(settings, shard),
             controls,
+            ExperimentReader(settings, arms, self.clock, scorer.need),
             self.clock,
         )
 
@@ -279,6 +296,55 @@ def test_a_clean_restart_reads_nothing_of_the_topic_again(deployment: Deployment
         for shard in worker.shards:
             last = max(r.offset for r in reader.until_now(deployment.topics.suggestions) if r.partition == shard.number)
             assert shard.ends[name] == last + 1
+
+
+PLAN = """
+name: boots
+start: 2023-11-14
+effect: {scale: relative, size: 0.2}
+metrics: {primary: purchase_rate}
+hold_out: 0.2
+weeks: 520
+arms:
+  - {name: control, share: 0.5, shows: nothing}
+  - {name: suggestions, share: 0.5, shows: suggestions}
+"""
+
+
+def test_an_experiment_logs_each_campaign_once_and_tells_only_where_its_arm_shows_lists(
+    deployment: Deployment, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plan = parse(PLAN, "boots.yaml")
+    arm_of = {name: assign(plan, f"s-{name}") for name in CAMPAIGNS}
+    shown = [name for name in CAMPAIGNS if arm_of[name] == "suggestions"]
+    others = [name for name in CAMPAIGNS if name not in shown]
+    assert set(arm_of.values()) == {"control", "suggestions", "hold-out"}
+    deployment.states(*CAMPAIGNS, seller="s-{}")
+    with deployment.worker():
+        deployment.wait(covers(*CAMPAIGNS))
+    (tmp_path / "boots.yaml").write_text(PLAN)
+    folder = folder_of(deployment.settings)
+    frozen = freeze(tmp_path / "boots.yaml", plan, folder, NOW)
+    with deployment.worker():
+        read = deployment.wait(covers(*others, version=2))
+    (folder / "boots" / "plan.yaml").write_text(PLAN.replace("shows: nothing", "shows: suggestions"))
+    with deployment.worker():
+        deployment.surge("boots kids")
+        read = deployment.wait(covers(*shown, version=2))
+    assert deployment.failures == []
+    assert versions(read) == {name: [1, 2] for name in CAMPAIGNS}
+    second = {one.campaign: one.suggestions for one in read if one.suggestions and one.suggestions.version == 2}
+    assert {name: one.arm for name, one in second.items()} == {name: f"boots/{arm_of[name]}" for name in CAMPAIGNS}
+    assert sorted(name for name, one in second.items() if one.suggestions) == shown
+    assert "boots runs as it was started: the plan was changed after its start: arms" in caplog.text
+
+    with log_reader(deployment.settings, "test") as reader:
+        collected = collect(load(folder, "boots"), deployment.settings, reader)
+        records = list(reader.until_now(deployment.topics.exposures))
+    assert dict(collected.exposures.select("campaign", "arm").iter_rows()) == arm_of
+    exposures = [msgspec.json.decode(record.value or b"", type=Exposure) for record in records]
+    assert {one.plan_checksum for one in exposures} == {frozen.checksum}
+    assert len({(one.campaign, one.exposed_at) for one in exposures}) == len(CAMPAIGNS)
 
 
 def test_of_two_workers_the_later_one_owns_the_shard(deployment: Deployment) -> None:

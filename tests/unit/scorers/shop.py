@@ -6,6 +6,7 @@ Only the ranker is a stand-in (its probabilities rise with similarity), since wh
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from pathlib import Path
 
 import msgspec
 import numpy as np
@@ -17,7 +18,9 @@ from infra.clock import ManualClock
 from infra.murmur2 import partition_of
 from infra.settings import Settings, load
 from infra.topics import Topics
+from scorers.bundles import BundleScorers
 from scorers.controls import Controls
+from scorers.experiments.arms import Arms, Experiment
 from scorers.keywords.table import Keyword
 from scorers.offers import Offers
 from scorers.ranking.features import PairInputs
@@ -34,6 +37,7 @@ from streams.messages import (
     Contribution,
     Control,
     Envelope,
+    Exposure,
     Feedback,
     ProductState,
     Signal,
@@ -63,7 +67,8 @@ def keyword(text: str, shoppers: int = 5, **fields: object) -> Keyword:
 class SimilarityRanker:
     """The nearer the likelier."""
 
-    version = "test-model"
+    def __init__(self, version: str = "test-model") -> None:
+        self.version = version
 
     def matrix(self, inputs: PairInputs) -> NDArray[np.floating]:
         return inputs.dense[:, None]
@@ -89,6 +94,7 @@ class Shop:
         self.broker = MemoryBroker()
         self.checkpoints = MemoryCheckpoints()
         self.controls = Controls()
+        self.arms = Arms()
         self.records: list[Record] = []
         self.table = [*map(keyword, KEYWORDS), *extra]
         for one in self.table:
@@ -98,22 +104,37 @@ class Shop:
 
     def start(self, known: Collection[str] = ()) -> None:
         """A new worker, which knows nothing but what checkpoint and topics say. `known`: all campaigns there are."""
-        encoder = LetterEncoder()
-        catalogue = KeywordCatalogue(self.table, encoder.encode([one.text for one in self.table]))
-        generator = CandidateGenerator(
-            self.settings, encoder, catalogue, ExactNeighbours(catalogue, "index-1"), self.clock
-        )
-        offers = Offers(generator, self.settings, self.clock)
-        self.scorer = Scorer(self.settings, self.store, offers, SimilarityRanker(), 7.0, self.clock)
-        self.shard = ScoringShard(0, self.settings, self.topics, self.scorer, self.controls)
+        self.scorer = BundleScorers(self._load(Path("test-model")), self._load, self.arms, self.clock)
+        self.run(*self.arms.experiments)
+        self.shard = ScoringShard(0, self.settings, self.topics, self.scorer, self.controls, self.arms)
         self.runner = PartitionRunner(self.shard, "scorer/0", self.checkpoints, self.broker, self.clock)
         self.runner.start()
-        log = self.broker.logs[self.topics.suggestions.name, 0]
-        self.taken_over = self.shard.take_over(memories(log[self.shard.ends.get(self.topics.suggestions.name, 0) :]))
+        self.taken_over = self.shard.take_over(memories(self._beyond_checkpoint(self.topics.suggestions.name)))
+        for record in self._beyond_checkpoint(self.topics.exposures.name):
+            self.shard.expose(record)
         for record in self.records:
             if record.topic == self.topics.feedback.name:
                 self.shard.dismiss(record)
         self.shard.rescore_all("restarted", self.clock.now_ms(), known)
+
+    def _load(self, bundle: Path) -> Scorer:
+        """A scorer whose model has the name of its folder."""
+        encoder = LetterEncoder()
+        catalogue = KeywordCatalogue(self.table, encoder.encode([one.text for one in self.table]))
+        neighbours = ExactNeighbours(catalogue, "index-1")
+        generator = CandidateGenerator(self.settings, encoder, catalogue, neighbours, self.clock)
+        offers = Offers(generator, self.settings, self.clock)
+        return Scorer(self.settings, self.store, offers, SimilarityRanker(bundle.name), 7.0, self.clock)
+
+    def _beyond_checkpoint(self, topic: str) -> list[Record]:
+        return self.broker.logs[topic, 0][self.shard.ends.get(topic, 0) :]
+
+    def run(self, *experiments: Experiment) -> None:
+        """These experiments are on."""
+        for one in experiments:
+            for bundle in one.bundles:
+                self.scorer.need(bundle)
+        self.arms.experiments = experiments
 
     def lose_checkpoint(self) -> None:
         """The checkpoint store is empty, and a new worker starts."""
@@ -155,6 +176,11 @@ class Shop:
     def moved(self, text: str, before: int, after: int) -> None:
         entity = f"keyword:{normal_form(text)}"
         self.signal(Signal(entity, "moved", "searches", "1h", before, after, self.clock.now_ms()))
+
+    def surge(self, text: str) -> None:
+        """A keyword is searched sixty times as often, and that is signalled."""
+        self.searches(text, per_day=100, surge=60)
+        self.moved(text, 4, 240)
 
     def surged(self, text: str, before: int, after: int, window: str = "4s") -> None:
         entity = f"keyword:{normal_form(text)}"
@@ -210,6 +236,11 @@ class Shop:
         """Everything in the suggestion topic, oldest first."""
         log = self.broker.logs[self.topics.suggestions.name, 0]
         return [msgspec.json.decode(record.value, type=SuggestionSet) if record.value else None for record in log]
+
+    def exposures(self) -> list[Exposure]:
+        """Everything in the exposure topic, oldest first."""
+        log = self.broker.logs[self.topics.exposures.name, 0]
+        return [msgspec.json.decode(record.value or b"", type=Exposure) for record in log]
 
     def told(self, advance_ms: int = 100) -> SuggestionSet:
         """The one set that the next turn publishes."""

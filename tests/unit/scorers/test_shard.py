@@ -6,7 +6,10 @@ from copy import deepcopy
 
 import pytest
 
-from infra.settings import WINDOW_LENGTHS_MS
+from infra.settings import DAY_MS, WINDOW_LENGTHS_MS
+from scorers.experiments.arms import Experiment
+from scorers.experiments.assignment import assign
+from scorers.experiments.plan import parse
 from scorers.shard import ScoringShard
 from streams.exactly_once import Fenced
 from streams.messages import Envelope, Signal, SuggestionSet
@@ -406,6 +409,132 @@ def test_what_was_dismissed_stays_away_without_a_checkpoint(shop: Shop) -> None:
     third = shop.told(INTERVAL)
     assert third.version == second.version + 1
     assert first.suggestions[0].keyword not in texts(third)
+
+
+# --- experiments --------------------------------------------------------------------------------------------------
+
+PLAN = """
+name: boots
+start: 2023-11-14
+effect: {scale: relative, size: 0.2}
+metrics: {primary: purchase_rate}
+hold_out: 0.2
+weeks: 4
+arms:
+  - {name: control, share: 0.4, shows: nothing}
+  - {name: suggestions, share: 0.3, shows: suggestions}
+  - {name: other, share: 0.3, shows: suggestions, bundle: models/other-model}
+"""
+ENDS = NOW + 42 * DAY_MS
+EXPERIMENT = Experiment(parse(PLAN, "boots.yaml"), "f" * 64, ENDS)
+ARMS = ("control", "suggestions", "other", "hold-out")
+SELLERS = {arm: next(name for n in range(99) if assign(EXPERIMENT.plan, name := f"s{n}") == arm) for arm in ARMS}
+
+
+def in_experiment(*arms: str, running: bool = True) -> Shop:
+    """A shop with a campaign of a seller in each arm, named as the arm."""
+    shop = Shop()
+    shop.product("i1", "Red rain boots for kids")
+    if running:
+        shop.run(EXPERIMENT)
+    for arm in arms:
+        shop.campaign(arm, "i1", seller=SELLERS[arm], adopted=["Boots, red"])
+    return shop
+
+
+def test_lists_are_computed_and_logged_alike_and_told_where_the_arm_shows_them() -> None:
+    shop = in_experiment(*ARMS)
+    told = {one.campaign: one for one in shop.turn() if one}
+    assert {name: one.arm for name, one in told.items()} == {
+        "suggestions": "boots/suggestions",
+        "other": "boots/other",
+    }
+    exposed = {one.campaign: one for one in shop.exposures()}
+    assert {name: (one.arm, one.unit, one.published) for name, one in exposed.items()} == {
+        arm: (arm, SELLERS[arm], arm in told) for arm in ARMS
+    }
+    assert {(one.experiment, one.plan_checksum) for one in exposed.values()} == {("boots", "f" * 64)}
+    (keywords,) = {tuple(one.keywords) for one in exposed.values()}
+    suggested = [one for one in told["suggestions"].suggestions if not one.adopted]
+    assert [(one.canonical, one.rank) for one in keywords] == [(one.canonical, one.rank) for one in suggested]
+    assert normal_form("Boots, red") not in {one.canonical for one in keywords}
+    assert all(one.source and one.reason for one in keywords)
+
+
+def test_a_campaign_is_exposed_once_whatever_is_restarted_or_lost() -> None:
+    shop = in_experiment(*ARMS)
+    shop.turn()
+    exposures = shop.exposures()
+    assert sorted(one.campaign for one in exposures) == sorted(ARMS)
+    shop.start()
+    shop.turn(INTERVAL)
+    shop.lose_checkpoint()
+    shop.surge("boots kids")
+    assert {one.campaign for one in shop.turn(INTERVAL) if one} == {"suggestions", "other"}
+    # The restarted worker's last outbox, byte for byte, and nothing else.
+    assert shop.exposures() == exposures * 2
+
+
+@pytest.mark.parametrize("crash_at", range(1, 12))
+def test_after_a_crash_every_campaign_is_exposed_and_alike(crash_at: int) -> None:
+    shop = in_experiment(*ARMS)
+    shop.runner.probe = shop.broker.probe = CrashAt(crash_at)
+    for _ in range(4):
+        try:
+            shop.turn()
+        except Crash:
+            shop.start()
+    exposures = {one.campaign: one for one in shop.exposures()}
+    assert set(exposures) == set(ARMS)
+    assert all(one == exposures[one.campaign] for one in shop.exposures())
+
+
+def test_what_was_told_before_is_withdrawn_once_in_an_arm_that_shows_nothing() -> None:
+    shop = in_experiment("control", "suggestions", running=False)
+    assert {one.arm for one in shop.turn() if one} == {"default"}
+    assert shop.exposures() == []
+    shop.run(EXPERIMENT)
+    shop.signal(Signal("item:i1", "changed"))
+    withdrawn = shop.told()
+    assert (withdrawn.campaign, withdrawn.arm, withdrawn.version) == ("control", "boots/control", 2)
+    assert (withdrawn.suggestions, bool(withdrawn.changes.removed)) == ([], True)
+    assert {one.campaign for one in shop.exposures()} == {"control", "suggestions"}
+    assert all(one.keywords for one in shop.exposures())
+    shop.signal(Signal("item:i1", "changed"))
+    assert shop.turn(INTERVAL) == []
+
+
+def test_a_withdrawal_waits_while_publishing_is_paused() -> None:
+    shop = in_experiment("control", running=False)
+    shop.told()
+    shop.pause()
+    shop.run(EXPERIMENT)
+    shop.signal(Signal("item:i1", "changed"))
+    assert shop.turn() == []
+    shop.pause(paused=False)
+    assert shop.told().suggestions == []
+
+
+def test_when_the_experiment_ends_all_but_the_hold_out_are_told() -> None:
+    shop = in_experiment("control", "hold-out")
+    assert shop.turn() == []
+    shop.clock.advance_to(ENDS)
+    after = shop.told()
+    assert (after.campaign, after.arm, after.version) == ("control", "default", 1)
+
+
+def test_an_arm_with_a_bundle_is_scored_with_it_and_no_other_arm_is() -> None:
+    shop = in_experiment(*ARMS)
+    told = {one.campaign: one.model_version for one in shop.turn() if one}
+    assert told == {"suggestions": "test-model", "other": "other-model"}
+    exposed = {one.campaign: one.model_version for one in shop.exposures()}
+    assert exposed == {arm: "other-model" if arm == "other" else "test-model" for arm in ARMS}
+    shop.surge("boots kids")
+    after = {one.campaign: one for one in shop.turn() if one}
+    assert {name: one.model_version for name, one in after.items()} == told
+    assert all(one.trigger.entity == f"keyword:{normal_form('boots kids')}" for one in after.values())
+    shop.signal(*(Signal(f"campaign:{arm}", "closed") for arm in ARMS))
+    assert shop.turn() == [None, None]
 
 
 # --- crashes ----------------------------------------------------------------------------------------------------

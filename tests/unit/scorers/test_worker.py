@@ -162,6 +162,7 @@ memories = st.builds(
     dismissed=st.frozensets(st.text(), max_size=3),
     closed=st.booleans(),
     live=st.booleans(),
+    exposed=st.frozensets(st.text(), max_size=2),
 )
 
 
