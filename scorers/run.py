@@ -51,15 +51,23 @@ def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
     own = bundle.load(settings.bundle_path, settings)
 
     def load(folder: Path) -> Scorer:
-        made = bundle.load(folder, settings)
-        if made.manifest.encoder != own.manifest.encoder:
-            raise BundleRefused(
-                f"{folder}: made with encoder {made.manifest.encoder}, the keyword index with {own.manifest.encoder}; "
-                "arms of one worker share the index, so train the bundle with the same encoder"
-            )
-        return _scorer(made, settings, clock)
+        check_encoder(folder, bundle.read_manifest(folder).encoder, own.manifest.encoder)
+        return _scorer(bundle.load(folder, settings), settings, clock)
 
     return BundleScorers(_scorer(own, settings, clock), load, arms, clock)
+
+
+def check_encoder(folder: Path, encoder: str, own: str) -> None:
+    """All arms of a worker search one keyword index, which was embedded by the worker's own encoder.
+
+    Raises:
+        BundleRefused: the arm's bundle has another one.
+    """
+    if encoder != own:
+        raise BundleRefused(
+            f"{folder}: its encoder is {encoder}, the keyword index was built with {own}; "
+            "train the arm's ranker with that encoder"
+        )
 
 
 def _scorer(made: Bundle, settings: Settings, clock: Clock) -> Scorer:

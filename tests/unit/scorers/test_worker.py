@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,6 +13,8 @@ from hypothesis import strategies as st
 from infra.settings import Settings, SettingsError, load
 from scorers.dependencies import Dependencies
 from scorers.pace import LEAST, Pace
+from scorers.ranking.bundle import BundleRefused
+from scorers.run import check_encoder
 from scorers.state import CampaignMemory, ShardState, Told
 from scorers.waiting import AGEING_PER_S, AT_ONCE, WORTH_SCORING, Waiting
 from scorers.worker import shards_of
@@ -42,6 +45,15 @@ def test_shards(text: str, shards: list[int]) -> None:
 def test_a_wrong_shard_is_named_with_what_is_allowed(text: str) -> None:
     with pytest.raises(SettingsError, match=r"setting scorer_shards: got .*(allowed|numbered)"):
         shards_of(load(partitions=4, scorer_shards=text))
+
+
+# --- an arm's bundle ----------------------------------------------------------------------------------------------
+
+
+def test_a_bundle_whose_encoder_did_not_build_the_index_is_refused() -> None:
+    check_encoder(Path("models/other"), "minilm", "minilm")
+    with pytest.raises(BundleRefused, match=r"models/other: its encoder is towers, .* built with minilm"):
+        check_encoder(Path("models/other"), "towers", "minilm")
 
 
 # --- what depends on what -----------------------------------------------------------------------------------------
