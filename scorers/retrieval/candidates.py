@@ -23,7 +23,6 @@ from scorers.retrieval.sources.alignment import Alignment
 from scorers.retrieval.sources.co_searched import CoSearched
 from scorers.retrieval.sources.dense import Dense
 from scorers.retrieval.sources.lexical import bm25, ngrams
-from scorers.retrieval.sources.popular import Popular
 from scorers.retrieval.sources.remembered import Remembered
 from scorers.retrieval.sources.rising import Rising
 from scorers.retrieval.sources.source import ItemQuery, Source
@@ -87,7 +86,6 @@ class CandidateGenerator:
             Remembered(ngrams(catalogue), lambda: index.version, clock),
             Remembered(Alignment(catalogue), lambda: index.version, clock),
             self.co_searched,
-            Popular(catalogue),
             self.rising,
             Adopted(),
         ]

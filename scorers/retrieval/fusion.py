@@ -1,7 +1,7 @@
 """One list out of several: reciprocal rank fusion.
 
 Cormack, Clarke and Büttcher, "Reciprocal rank fusion outperforms Condorcet and individual rank learning methods",
-SIGIR 2009: score = sum over sources of weight / (k + rank), k = 60. Only ranks count, so scores need no common scale.
+SIGIR 2009: score = sum over sources of 1 / (k + rank), k = 60. Only ranks count, so scores need no common scale.
 """
 
 from __future__ import annotations
@@ -12,17 +12,6 @@ from typing import NamedTuple
 from scorers.retrieval.neighbours import Hit
 
 K = 60
-WEIGHTS = {
-    "dense": 4.0,
-    "popular": 4.0,
-    "bm25": 2.0,
-    "co_searched": 1.0,
-    "adopted": 1.0,
-    "alignment": 0.5,
-    "rising": 0.5,
-    "ngrams": 0.25,
-}
-"""Of each source. Found on one simulated market, confirmed on two others: docs/decisions/fusion-weights.md."""
 
 
 class Found(NamedTuple):
@@ -42,16 +31,13 @@ class Fused(NamedTuple):
 
 
 def fuse(lists: Mapping[str, Sequence[Hit]]) -> list[Fused]:
-    """Each canonical keyword once, best first; of equals the first in the alphabet.
-
-    `lists`: source -> its hits, best first. A source that `WEIGHTS` doesn't name has weight 1.
-    """
+    """Each canonical keyword once, best first; of equals the first in the alphabet. `lists`: source -> its hits."""
     found: dict[str, dict[str, Found]] = {}
     for source, hits in lists.items():
         for rank, (canonical, score) in enumerate(hits, start=1):
             found.setdefault(canonical, {}).setdefault(source, Found(score, rank))
     fused = [
-        Fused(canonical, sum(WEIGHTS.get(name, 1.0) / (K + one.rank) for name, one in by_source.items()), by_source)
+        Fused(canonical, sum(1 / (K + one.rank) for one in by_source.values()), by_source)
         for canonical, by_source in found.items()
     ]
     return sorted(fused, key=lambda one: (-one.score, one.canonical))

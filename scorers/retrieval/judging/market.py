@@ -102,5 +102,5 @@ def _baselines(generator: CandidateGenerator, queries: Sequence[ItemQuery]) -> d
     rng = np.random.default_rng(7)
     drawn = [rng.permutation(len(catalogue))[:POOL] for _ in queries]
     random = [[(catalogue.keywords[row].canonical, 0.0) for row in rows.tolist()] for rows in drawn]
-    popular = Popular(catalogue, everywhere=True)
-    return {"random": random, popular.name: popular.find(queries, POOL)}
+    popular = [Popular(catalogue, everywhere=True), Popular(catalogue)]
+    return {"random": random} | {source.name: source.find(queries, POOL) for source in popular}

@@ -12,7 +12,7 @@ from infra.settings import DAY_MS, load
 from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
-from scorers.retrieval.fusion import WEIGHTS, Found, fuse
+from scorers.retrieval.fusion import Found, fuse
 from scorers.retrieval.lexical import LexicalIndex, text_terms
 from scorers.retrieval.neighbours import ExactNeighbours
 from scorers.retrieval.text import MAX_CHARACTERS, matching_text, product_text
@@ -114,7 +114,7 @@ def test_the_index_grows() -> None:
 def test_fusion_adds_reciprocal_ranks_and_keeps_what_each_source_said() -> None:
     fused = fuse({"dense": [("a", 0.9), ("b", 0.8)], "other": [("b", 7.0), ("c", 6.0), ("b", 5.0)]})
     assert [one.canonical for one in fused] == ["b", "a", "c"]
-    assert fused[0].score == pytest.approx(WEIGHTS["dense"] / 62 + 1 / 61)
+    assert fused[0].score == pytest.approx(1 / 62 + 1 / 61)
     assert fused[0].found == {"dense": Found(0.8, 2), "other": Found(7.0, 1)}
 
 
