@@ -1,6 +1,6 @@
 """The text under which a product is embedded and matched. Pure.
 
-Which fields enter, and how, was measured: docs/decisions/product-text.md.
+Which fields enter, and how, was measured: docs/decisions/product-text.md. The product tower learns from the others.
 """
 
 from __future__ import annotations
@@ -12,21 +12,15 @@ from streams.messages import ProductState
 
 MAX_CHARACTERS = 400
 """Longer text is cut: the encoder reads 64 tokens, and a title's words come first."""
-_LONGEST_VALUE = 4
-"""Words of a specification value that is a property of the product and not a paragraph about its care."""
 
 _TAG = re.compile(r"<[^>]{0,200}>")
 _SPACE = re.compile(r"\s+")
 
 
 def product_text(product: ProductState) -> str:
-    """Title, brand, leaf category and short values of the specification, those of them that say something new.
-
-    Empty when nothing is known.
-    """
+    """Title, brand and leaf category, those of them that say something new; empty when nothing is known."""
     leaf = product.category_path[-1] if product.category_path else product.category
-    values = [value for value in map(plain, product.specification.values()) if len(value.split()) <= _LONGEST_VALUE]
-    return said_once(plain(product.title), product.brand or "", "" if leaf == "unknown" else leaf, *values)
+    return said_once(product.title, product.brand or "", "" if leaf == "unknown" else leaf)
 
 
 def said_once(*parts: str) -> str:

@@ -50,8 +50,10 @@ WAYS: Mapping[str, Way] = {
         ("specification",),
     ),
     "title, condition": Way(lambda one: said_once(one.title, "" if one.condition == "new" else one.condition)),
-    "title, brand, leaf category": Way(lambda one: said_once(one.title, one.brand or "", _leaf(one)), _OF_CATEGORY),
-    "title, brand, leaf category, short values of the specification": Way(product_text, KINDS),
+    "title, brand, leaf category": Way(product_text, _OF_CATEGORY),
+    "title, brand, leaf category, short values of the specification": Way(
+        lambda one: said_once(one.title, one.brand or "", _leaf(one), *_short(one)), KINDS
+    ),
 }
 
 

@@ -33,14 +33,16 @@ class Ranked:
     """For every product, in the order of `real.products`."""
 
     def reciprocal_ranks(self, kinds: Sequence[str] = KINDS) -> Floats:
-        """Of each product that has a relevant keyword."""
-        relevant = self.real.of_kinds(kinds)
-        return np.array([reciprocal_rank(found, of) for found, of in zip(self.lists, relevant, strict=True) if of])
+        """Of each product that has a relevant keyword of these kinds; its other relevant ones hold no place."""
+        return np.array([reciprocal_rank(found, of) for found, of in self._judged(kinds)])
 
     def recalls(self, kinds: Sequence[str] = KINDS) -> Floats:
-        """Of each product that has a relevant keyword."""
-        relevant = self.real.of_kinds(kinds)
-        return np.array([recall(found, of, DEPTH) for found, of in zip(self.lists, relevant, strict=True) if of])
+        """As `reciprocal_ranks`."""
+        return np.array([recall(found, of, DEPTH) for found, of in self._judged(kinds)])
+
+    def _judged(self, kinds: Sequence[str]) -> list[tuple[list[str], set[str]]]:
+        products = zip(self.lists, self.real.of_kinds(kinds), self.real.of_kinds(), strict=True)
+        return [([one for one in found if one in of or one not in every], of) for found, of, every in products if of]
 
     def makers(self, kinds: Sequence[str] = KINDS) -> list[str]:
         """Of each product that has a relevant keyword."""

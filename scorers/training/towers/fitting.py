@@ -38,7 +38,7 @@ class Options:
     """At most."""
     patience: int = 3
     """Epochs without a better recall before it ends."""
-    rate: float = 1e-3
+    rate: float = 2e-3
     """Learning rate; Adam."""
     pull: float = 0.01
     """How far, of the way back, the text part is drawn to where it started after each step: words that this market uses

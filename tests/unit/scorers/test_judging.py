@@ -161,6 +161,14 @@ def test_sources_are_ranked_on_real_text(real: RealText) -> None:
     assert not not_worse(worst, ranked["bm25"])[1]
 
 
+def test_relevant_keywords_of_another_kind_hold_no_place(real: RealText) -> None:
+    forms = {text: form for form, text in real.texts.items()}
+    order = [forms[text] for text in ("acme rain boots", "round toe", "desk lamps", "rain boots", "bolt desk lamps")]
+    ranked = Ranked(real, [order for _ in real.products])
+    assert ranked.reciprocal_ranks(["category"])[:3].tolist() == [1 / 2, 1 / 2, 1 / 3]
+    assert ranked.reciprocal_ranks(["specification"])[0] == 1.0
+
+
 def test_a_field_is_not_judged_by_keywords_made_of_it(real: RealText) -> None:
     tried = tried_on_real_text(real, LetterEncoder())
     assert set(tried["title"]) == {"category", "brand and category", "specification"}
