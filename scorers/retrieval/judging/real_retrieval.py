@@ -13,7 +13,7 @@ from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import fuse
+from scorers.retrieval.fusion import EQUAL, MEASURED, fuse
 from scorers.retrieval.judging.measures import Estimate, Floats, estimate, recall, reciprocal_rank
 from scorers.retrieval.judging.real_text import KINDS, RealText
 from scorers.retrieval.neighbours import ExactNeighbours
@@ -57,17 +57,20 @@ class Ranked:
 
 
 def ranked_by_sources(real: RealText, encoder: Encoder, settings: Settings) -> dict[str, Ranked]:
-    """By each source that needs no events, and fused."""
+    """By each source that needs no events, fused as served, and fused by measured weights."""
     keywords = [Keyword(canonical=canonical, text=text) for canonical, text in real.texts.items()]
     catalogue = KeywordCatalogue(keywords, encoder.encode([keyword.text for keyword in keywords]))
     generator = CandidateGenerator(settings, encoder, catalogue, ExactNeighbours(catalogue, "real"), ManualClock(0))
     queries = generator.read([ItemRequest(product, product.seller) for product in real.products])
     sources = [source for source in generator.sources if source.name in _ASKED]
     hits = {source.name: source.find(queries, len(keywords)) for source in sources}
-    fused = [fuse({name: found[row] for name, found in hits.items()}) for row in range(len(queries))]
-    return {
+    ranked = {
         name: Ranked(real, [[canonical for canonical, _ in row] for row in found]) for name, found in hits.items()
-    } | {"fused": Ranked(real, [[one.canonical for one in row] for row in fused])}
+    }
+    for name, weights in (("fused", EQUAL), ("weighted", MEASURED)):
+        fused = [fuse({source: found[row] for source, found in hits.items()}, weights) for row in range(len(queries))]
+        ranked[name] = Ranked(real, [[one.canonical for one in row] for row in fused])
+    return ranked
 
 
 def not_worse(new: Ranked, old: Ranked) -> tuple[Estimate, bool]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 import msgspec
 from rich.console import Console
@@ -16,7 +15,7 @@ from scorers.keywords.embedded import embedded_keywords
 from scorers.retrieval.encoders import DEFAULT_MODEL, OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.judging.fields import tried_on_market, tried_on_real_text
-from scorers.retrieval.judging.market import DEPTHS, RetrievalAsOf
+from scorers.retrieval.judging.market import DEPTHS, JudgedItems, Lists, RetrievalAsOf
 from scorers.retrieval.judging.measures import Estimate, estimate
 from scorers.retrieval.judging.real_retrieval import Ranked, not_worse, ranked_by_sources
 from scorers.retrieval.judging.real_text import RealText, real_text
@@ -45,6 +44,8 @@ class OnMarket(msgspec.Struct, frozen=True):
     rows: Rows
     contributions: dict[str, Contribution]
     """Of each source to the fused list with the tuned encoder, if there is one."""
+    contributions_weighted: dict[str, Contribution]
+    """The same of the list fused by weights, with popularity."""
     tuned_minus_untuned: dict[str, Estimate]
     fields: Rows
 
@@ -111,14 +112,7 @@ def _on_market(
     rows |= {name: items.estimates(lists) for name, lists in untuned.lists.items() if name != "dense"}
     rows |= {name: items.estimates(one.lists["dense"]) for name, one in judged.items()}
     rows |= {f"fused, {name}": items.estimates(one.fused()) for name, one in judged.items()}
-    depth = DEPTHS[-1]
-    whole = items.recalls(best.fused(), depth)
-    contributions = {}
-    for name in best.lists:
-        without = items.recalls(best.fused(without=name), depth)
-        contributions[name] = Contribution(
-            estimate(without, items.campaigns), estimate(whole - without, items.campaigns)
-        )
+    rows |= {f"weighted, with popularity, {name}": items.estimates(one.weighted()) for name, one in judged.items()}
     gained = {
         f"recall@{at}": estimate(
             items.recalls(best.lists["dense"], at) - items.recalls(untuned.lists["dense"], at), items.campaigns
@@ -132,24 +126,40 @@ def _on_market(
         keywords=len(best.catalogue),
         as_of=until,
         rows=rows,
-        contributions=contributions,
+        contributions=_contributions(items, best.lists, best.fused),
+        contributions_weighted=_contributions(items, [*best.lists, "popular"], best.weighted),
         tuned_minus_untuned=gained if len(judged) > 1 else {},
         fields=fields,
     )
 
 
+def _contributions(
+    items: JudgedItems, sources: Iterable[str], fused: Callable[[str], Lists]
+) -> dict[str, Contribution]:
+    """`fused` gives the lists without a source."""
+    whole = items.recalls(fused(""), DEPTHS[-1])
+    found = {}
+    for name in sources:
+        without = items.recalls(fused(name), DEPTHS[-1])
+        found[name] = Contribution(estimate(without, items.campaigns), estimate(whole - without, items.campaigns))
+    return found
+
+
 def _on_real_text(real: RealText, encoders: Mapping[str, OnnxEncoder], settings: Settings) -> OnRealText:
     ranked = {name: ranked_by_sources(real, encoder, settings) for name, encoder in encoders.items()}
     untuned = ranked[UNTUNED]
-    rows = {name: one.estimates() for name, one in untuned.items() if name not in ("dense", "fused")}
+    rows = {name: one.estimates() for name, one in untuned.items() if name not in ("dense", "fused", "weighted")}
     rows |= {name: of["dense"].estimates() for name, of in ranked.items()}
     rows |= {f"fused, {name}": of["fused"].estimates() for name, of in ranked.items()}
+    rows |= {f"weighted, {name}": of["weighted"].estimates() for name, of in ranked.items()}
     differences: dict[str, Estimate] = {}
     held: dict[str, bool] = {}
     if TUNED in ranked:
         pairs: dict[str, tuple[Ranked, Ranked]] = {
             "towers": (ranked[TUNED]["dense"], untuned["dense"]),
             "fused": (ranked[TUNED]["fused"], untuned["fused"]),
+            "fused, less the untuned model alone": (ranked[TUNED]["fused"], untuned["dense"]),
+            "weighted": (ranked[TUNED]["weighted"], untuned["weighted"]),
         }
         for name, (new, old) in pairs.items():
             differences[name], held[name] = not_worse(new, old)
@@ -177,7 +187,9 @@ def evaluate_command(history: Path, catalogue: Path | None, out: Path) -> None:
     market = report.market
     title = f"Market: {market.items} held-out items, {market.keywords} keywords; share of the true best 50 found"
     console.print(_table(title, market.rows))
-    console.print(_contributions(market.contributions))
+    console.print(_contributions_table("What the fused list owes to each source", market.contributions))
+    weighted = "What the list fused by weights, with popularity, owes to each source"
+    console.print(_contributions_table(weighted, market.contributions_weighted))
     console.print(f"{out} written")
 
 
@@ -188,9 +200,9 @@ def _table(title: str, rows: Rows) -> Table:
     return table
 
 
-def _contributions(contributions: Mapping[str, Contribution]) -> Table:
-    table = Table("without", f"recall@{DEPTHS[-1]}", "lost", title="What the fused list owes to each source")
+def _contributions_table(title: str, contributions: Mapping[str, Contribution]) -> Table:
+    table = Table("without", f"recall@{DEPTHS[-1]}", "lost", title=title)
     for name, one in contributions.items():
-        lost: Any = one.lost
+        lost = one.lost
         table.add_row(name, f"{one.recall_without.mean:.3f}", f"{lost.mean:+.3f} [{lost.low:+.3f}, {lost.high:+.3f}]")
     return table

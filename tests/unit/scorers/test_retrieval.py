@@ -116,6 +116,7 @@ def test_fusion_adds_reciprocal_ranks_and_keeps_what_each_source_said() -> None:
     assert [one.canonical for one in fused] == ["b", "a", "c"]
     assert fused[0].score == pytest.approx(1 / 62 + 1 / 61)
     assert fused[0].found == {"dense": Found(0.8, 2), "other": Found(7.0, 1)}
+    assert fuse({"dense": [("a", 0.9)], "other": [("b", 7.0)]}, {"other": 2.0})[0].canonical == "b"
 
 
 # --- sources and candidates --------------------------------------------------------------------------------------
