@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     scorer_interval_ms: int = Field(100, ge=10, description="Signals pile up this long before campaigns are scored")
     scorer_batch: int = Field(32, ge=1, description="Most campaigns of a shard that are scored in one predict")
     scorer_vector_ttl_ms: int = Field(
-        1_000,
+        5_000,
         ge=0,
         description="An older vector is read again; a signal of its entity has it read at once",
     )

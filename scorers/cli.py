@@ -129,7 +129,7 @@ def scorer_run(
     Example: keypulse scorer run --shards 0-1 --metrics-port 9103
     """
     from infra.stack import state
-    from scorers.run import run
+    from scorers.worker.run import run
 
     given = {"scorer_shards": shards, "metrics_port": metrics_port}
     run(state.settings(**{name: value for name, value in given.items() if value is not None}))
@@ -147,7 +147,7 @@ def tail_suggestions(
     Example: keypulse tail --campaign c17 --from-beginning
     """
     from infra.stack import state
-    from scorers.tail import tail
+    from scorers.suggestions.tail import tail
 
     tail(state.settings(), campaign, as_json, from_beginning, follow)
 
@@ -183,7 +183,7 @@ def _control(category: str, paused: bool, by: str, as_json: bool) -> None:
 
     from infra.clock import SystemClock
     from infra.stack import state
-    from scorers.controls import publish_control
+    from scorers.worker.controls import publish_control
 
     control = publish_control(state.settings(), SystemClock(), category, paused, by)
     if as_json:

@@ -13,9 +13,9 @@ import polars as pl
 
 from infra.settings import DAY_MS
 from scorers.keywords.table import canonical_column
-from streams.events import EventName
+from streams.contracts.events import EventName
+from streams.contracts.messages import CampaignState, ProductState
 from streams.history import BadHistory
-from streams.messages import CampaignState, ProductState
 
 State = TypeVar("State", CampaignState, ProductState)
 
@@ -28,7 +28,7 @@ class History:
 
     @cached_property
     def searches(self) -> pl.DataFrame:
-        """Columns of `streams.events.Search` but for the results."""
+        """Columns of `streams.contracts.events.Search` but for the results."""
         return self.events("search", ["event_time", "shopper", "query", "category"])
 
     @cached_property

@@ -23,11 +23,14 @@ from infra import kafka, metrics, redis
 from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.topics import Topics
-from streams import buried, drift_watch, faust_security
-from streams.agents import AGENTS_GROUP, KeywordIndex, make_agents, register
+from streams import faust_security
+from streams.agents.agent import AGENTS_GROUP, make_agents, register
+from streams.agents.discovery import KeywordIndex
+from streams.agents.live_items import RedisLiveItems
+from streams.deadletters import buried
+from streams.drift import watch as drift_watch
 from streams.entity_stage import EntityStage
 from streams.exactly_once import RedisCheckpoints
-from streams.live_items import RedisLiveItems
 from streams.publisher import KafkaPublisher
 from streams.service import StageService
 from streams.shopper_stage import ShopperStage

@@ -41,7 +41,7 @@ def contracts_write(folder: Folder = Path("docs/contracts")) -> None:
 
     Example: keypulse contracts write
     """
-    from streams import schemas
+    from streams.contracts import schemas
 
     for path in schemas.write(folder):
         typer.echo(f"wrote {folder / path}")
@@ -53,7 +53,7 @@ def contracts_check(folder: Folder = Path("docs/contracts")) -> None:
 
     Example: keypulse contracts check
     """
-    from streams import schemas
+    from streams.contracts import schemas
 
     problems = schemas.check(folder)
     for problem in problems:
@@ -69,7 +69,7 @@ def contracts_release(folder: Folder = Path("docs/contracts")) -> None:
 
     Example: keypulse contracts release
     """
-    from streams import schemas
+    from streams.contracts import schemas
 
     if problems := schemas.check(folder):
         typer.echo("\n".join(problems), err=True)
@@ -91,7 +91,7 @@ def deadletter_list(
     import msgspec
 
     from infra.stack import state
-    from streams import redrive
+    from streams.deadletters import redrive
 
     _check_codes([code] if code else [])
     letters = redrive.newest(state.settings(), limit, code)
@@ -120,7 +120,7 @@ def deadletter_redrive(
     import json
 
     from infra.stack import state
-    from streams import redrive
+    from streams.deadletters import redrive
 
     _check_codes(code or [])
     done = redrive.redrive(state.settings(), code or redrive.REDRIVEN_BY_DEFAULT, dry_run=dry_run)
@@ -141,7 +141,7 @@ def deadletter_redrive(
 
 
 def _check_codes(codes: list[str]) -> None:
-    from streams.rejection import CODES
+    from streams.contracts.rejection import CODES
 
     if unknown := [code for code in codes if code not in CODES]:
         raise typer.BadParameter(f"{unknown[0]!r} is not one of {', '.join(CODES)}", param_hint="--code")
@@ -168,7 +168,7 @@ def validate(
     """
     from infra.clock import SystemClock
     from infra.settings import settings
-    from streams import validate as validation
+    from streams.contracts import validate as validation
 
     if type_ is not None and type_ not in validation.TYPES:
         raise typer.BadParameter(f"{type_!r} is not one of {', '.join(validation.TYPES)}", param_hint="--type")
@@ -230,7 +230,7 @@ def backfill(
     from feature_repo.vector_writer import VectorWriter
     from infra import redis
     from infra.stack import state
-    from streams.backfill import SOURCE, Backfill
+    from streams.backfill.run import SOURCE, Backfill
     from streams.exactly_once import RedisCheckpoints
 
     settings = state.settings()

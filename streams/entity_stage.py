@@ -22,8 +22,8 @@ from feature_repo.vectors import KINDS, METRICS, split_entity, windows
 from infra import metrics
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.contracts.messages import FeatureDeltas, FeatureRows, Signal, Signals
 from streams.exactly_once import Checkpoint, Outgoing, Progress
-from streams.messages import FeatureDeltas, FeatureRows, Signal, Signals
 from streams.signals import movements
 from streams.stage import Outcome, Record
 from streams.surges import SURGE_AGAIN_MS, SurgeDetector

@@ -22,7 +22,7 @@ import redis
 from msgspec import Struct
 
 from infra.failure import Fenced as Fenced
-from streams.messages import Envelope
+from streams.contracts.messages import Envelope
 
 TopicPartition = tuple[str, int]
 BY_KEY = -1

@@ -20,8 +20,8 @@ from infra.failure import Failure
 from infra.log import get_logger
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.contracts.messages import FeatureRows
 from streams.exactly_once import Checkpoint, Progress
-from streams.messages import FeatureRows
 
 log = get_logger(__name__)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from infra.failure import Failure
 from infra.murmur2 import partition_of
-from streams.events import EVENT_TYPES, Event, EventName
+from streams.contracts.events import EVENT_TYPES, Event, EventName
 
 _DECODED_AT_ONCE = 2_000
 

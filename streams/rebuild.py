@@ -12,7 +12,7 @@ from infra import kafka, redis
 from infra.clock import Clock, SystemClock
 from infra.failure import Failure
 from infra.settings import Settings
-from streams import buried
+from streams.deadletters import buried
 from streams.exactly_once import CheckpointStore, RedisCheckpoints, Write
 
 GROUPS = ("keypulse-shopper", "keypulse-entity")

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from feature_repo.vectors import METRICS, Window, entity, pair_key
 from infra.settings import MINUTE_MS
-from streams.events import Click, Event, Impression, Purchase, Search
+from streams.contracts.events import Click, Event, Impression, Purchase, Search
 from streams.normal_form import normal_form
 
 Logs = Mapping[tuple[str, int], Sequence[Event]]

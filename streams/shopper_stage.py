@@ -22,20 +22,20 @@ from feature_repo.vectors import METRICS, entity, pair_key
 from infra import metrics
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
-from streams import deadletter
 from streams.attribution import Attributed, Attribution, Click, Purchase, ShopperItem
-from streams.decoding import EventDecoder
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import EVENT_TYPES, Event, EventName
+from streams.contracts.events import Click as ClickEvent
+from streams.contracts.events import Impression as ImpressionEvent
+from streams.contracts.events import Purchase as PurchaseEvent
+from streams.contracts.events import Search as SearchEvent
+from streams.contracts.messages import FeatureDeltas, KeywordsSeen
+from streams.contracts.placement import check_placement
+from streams.contracts.rejection import Rejected
+from streams.deadletters import deadletter
 from streams.deduplication import DUPLICATE, NEW, Deduplication, Verdict
-from streams.events import EVENT_TYPES, Event, EventName
-from streams.events import Click as ClickEvent
-from streams.events import Impression as ImpressionEvent
-from streams.events import Purchase as PurchaseEvent
-from streams.events import Search as SearchEvent
 from streams.exactly_once import Checkpoint, Outgoing, Progress
-from streams.messages import FeatureDeltas, KeywordsSeen
 from streams.normal_form import normal_form
-from streams.placement import check_placement
-from streams.rejection import Rejected
 from streams.stage import Outcome, Record
 
 _SAMPLED_EVENT_TIMES = 16

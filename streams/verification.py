@@ -16,12 +16,12 @@ from infra import kafka, redis
 from infra.settings import Settings
 from infra.topics import Topics
 from streams import reference
-from streams.decoding import EventDecoder
-from streams.events import EVENT_TYPES, Event, EventName
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import EVENT_TYPES, Event, EventName
+from streams.contracts.placement import check_placement
+from streams.contracts.rejection import Rejected
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
-from streams.placement import check_placement
-from streams.rejection import Rejected
 
 _COMPARE_BATCH = 2_000
 _MOST_EXAMPLES = 10

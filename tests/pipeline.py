@@ -16,13 +16,13 @@ from infra.clock import ManualClock
 from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.decoding import EventDecoder
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import EVENT_TYPES, Event, EventName
+from streams.contracts.placement import check_placement
+from streams.contracts.rejection import Rejected
 from streams.entity_stage import EntityStage
-from streams.events import EVENT_TYPES, Event, EventName
 from streams.exactly_once import MemoryCheckpoints, Outgoing
-from streams.placement import check_placement
 from streams.reference import recount, window_sums
-from streams.rejection import Rejected
 from streams.shopper_stage import ShopperStage
 from streams.stage import PartitionRunner, Record
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 
 from infra.settings import MINUTE_MS
-from streams.events import Click, Event, EventName, Impression, Purchase, Search
+from streams.contracts.events import Click, Event, EventName, Impression, Purchase, Search
 
 
 def random_events(count: int, start_ms: int, step_ms: float, seed: int) -> Iterator[tuple[EventName, Event]]:

@@ -14,7 +14,7 @@ import polars as pl
 from infra.settings import DAY_MS, Settings
 from scorers.data.schemas import IN_PARQUET, PRODUCTS
 from scorers.history import History, attributed
-from streams.messages import CampaignState, ProductState
+from streams.contracts.messages import CampaignState, ProductState
 
 _CENTS = 100
 _KEY = ["day", "campaign", "product_id", "keyword"]

@@ -11,7 +11,7 @@ from infra import kafka
 from infra.clock import Clock
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 
 MANY = 5
 

@@ -13,7 +13,7 @@ from infra import kafka
 from infra.clock import Clock
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.messages import FeatureRows, SuggestionSet
+from streams.contracts.messages import FeatureRows, SuggestionSet
 
 _READ_BATCH = 500
 _POLL_S = 0.05

@@ -16,9 +16,11 @@ from feature_repo import consistency
 from feature_repo.vector_reader import VectorReader
 from infra import redis
 from infra.clock import SystemClock
+from infra.processes import Processes
 from infra.settings import Settings, environment, load
 from infra.stack import state
 from infra.stack.supervisor import Supervisor
+from infra.steps import Steps
 from infra.topics import Topics
 from scorers.demo import report
 from scorers.demo.newcomers import MANY, Newcomers
@@ -26,10 +28,8 @@ from scorers.demo.observer import Observer
 from scorers.demo.screen import Screen, summary
 from scorers.pipeline.markets import MARKETS, Market
 from scorers.pipeline.run import HISTORY, PASSED_ON, TOWERS, promoted
-from scorers.processes import Processes
-from scorers.steps import Steps
 from streams import history
-from streams.events import Event, EventName
+from streams.contracts.events import Event, EventName
 from streams.log_reader import log_reader
 from streams.normal_form import normal_form
 from streams.verification import Backlog, Verdict, verify

@@ -19,6 +19,7 @@ import polars as pl
 from feature_repo.offline import training_vectors
 from infra.failure import Failure
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.evaluation.gains import Gains, purchases_gained, successful, true_gains
 from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out
 from scorers.evaluation.impressions import held_out_impressions, judge_impressions
@@ -35,7 +36,6 @@ from scorers.ranking.features import Floats, matrix
 from scorers.ranking.model import KINDS
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.matching import Matcher
-from scorers.steps import Steps
 from scorers.suggestions.value import market
 from scorers.training.dataset import facts_of, join_vectors
 from scorers.training.examination import Examination

@@ -10,7 +10,7 @@ import polars as pl
 
 from scorers.history import History, attributed
 from scorers.suggestions.value import HORIZON_MS
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 from streams.normal_form import normal_form
 
 RELEVANT = 20

@@ -23,7 +23,7 @@ from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequ
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.neighbours import ExactNeighbours
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 
 SHORTEST_OUTCOME_MS = DAY_MS
 MOST_CAMPAIGNS = 150

@@ -14,7 +14,7 @@ from scorers.evaluation.heldout import HeldOut
 from scorers.ranking.features import Floats, Sums
 from scorers.suggestions.merge import Rows, merge
 from scorers.suggestions.value import HORIZON_MS, bid_strength, forecast, shown_probability
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 
 SOURCES = {"bm25": "BM25", "alignment": "title alignment (GraphEx-like)", "co_searched": "co-searched"}
 """Sources that are rows of their own, where the generator has them."""

@@ -13,7 +13,7 @@ from scorers.evaluation.judgement import estimate
 from scorers.evaluation.measures import ndcg
 from scorers.evaluation.orders import Orders
 from scorers.ranking.features import Floats
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 _THIRDS = ("tail", "torso", "head")
 

@@ -15,6 +15,7 @@ import xgboost
 from numpy.typing import NDArray
 
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.evaluation.impressions import Flags, Impressions, against_truth, true_probabilities
 from scorers.evaluation.judgement import Table
 from scorers.evaluation.measures import DEPTH
@@ -23,7 +24,6 @@ from scorers.history import History
 from scorers.ranking.features import Floats, Vocabulary, feature_names, feature_types
 from scorers.ranking.model import TARGETS, PairModel, Probabilities
 from scorers.retrieval.matching import Matcher
-from scorers.steps import Steps
 from scorers.training.dataset import as_clicked
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import Examples, Features

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scorers.experiments.assignment import assign, overlapping, unit_of
 from scorers.experiments.plan import HOLD_OUT, Plan
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 
 DEFAULT = "default"
 """The arm of a campaign that is in no experiment."""

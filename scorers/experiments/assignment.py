@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Iterable
 
 from scorers.experiments.plan import HOLD_OUT, Plan, Unit
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 
 _SPAN = float(1 << 64)
 

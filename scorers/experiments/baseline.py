@@ -10,7 +10,7 @@ from infra.settings import DAY_MS
 from scorers.experiments.assignment import unit_of
 from scorers.experiments.plan import BadPlan, Baseline, Unit
 from scorers.history import History, attributed
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 
 
 def measure(history: History, unit: Unit, window_days: int, attribution_window_ms: int) -> Baseline:

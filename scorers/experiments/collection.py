@@ -23,9 +23,9 @@ from scorers.experiments.assignment import unit_of
 from scorers.experiments.frozen import Started
 from scorers.experiments.outcomes import SCHEMA, Rows, as_frame, campaign_rows, summed
 from scorers.experiments.tables import Tables, empty
+from streams.contracts.messages import CampaignState, Exposure, FeatureDeltas, Feedback
 from streams.exactly_once import Checkpoint, Progress
 from streams.log_reader import LogReader
-from streams.messages import CampaignState, Exposure, FeatureDeltas, Feedback
 from streams.normal_form import normal_form
 from streams.stage import Record
 

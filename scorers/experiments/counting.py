@@ -13,8 +13,8 @@ from infra.settings import HOUR_MS, Settings
 from infra.topics import Topics
 from scorers.experiments.outcomes import decoded
 from streams import history
+from streams.contracts.events import EVENT_TYPES, Event, EventName
 from streams.deduplication import NEW
-from streams.events import EVENT_TYPES, Event, EventName
 from streams.exactly_once import MemoryCheckpoints, Outgoing, Progress
 from streams.shopper_stage import ShopperStage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scorers.experiments.arms import Place
-from streams.messages import ExposedKeyword, Exposure, Suggestion
+from streams.contracts.messages import ExposedKeyword, Exposure, Suggestion
 from streams.normal_form import normal_form
 
 SCHEMA_VERSION = 1

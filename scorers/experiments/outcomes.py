@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from feature_repo.vectors import METRICS
 from infra.settings import MINUTE_MS
-from streams.messages import FeatureDeltas
+from streams.contracts.messages import FeatureDeltas
 
 _CAMPAIGN = "campaign:"
 SCHEMA = {

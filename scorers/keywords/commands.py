@@ -12,12 +12,12 @@ from rich.table import Table
 
 from infra.settings import Settings
 from infra.stack import state
+from infra.steps import Advance, Steps
 from scorers.keywords.dictionary import Dictionary, build, load
 from scorers.keywords.explain import explain
 from scorers.keywords.filters import Filters, read_block_list
 from scorers.keywords.lexicon import lexicon
 from scorers.keywords.raw import read_names, read_raw_keywords
-from scorers.steps import Advance, Steps
 
 
 def dictionary_folder(settings: Settings) -> Path:

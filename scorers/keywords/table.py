@@ -14,8 +14,8 @@ import msgspec
 import polars as pl
 
 from infra.settings import DAY_MS
-from streams.events import UNKNOWN_CATEGORY
-from streams.messages import CampaignState
+from streams.contracts.events import UNKNOWN_CATEGORY
+from streams.contracts.messages import CampaignState
 from streams.normal_form import EMPTY, normal_form
 
 SHOPPER_DAYS = 30
@@ -64,7 +64,7 @@ def may_show(keyword: Keyword, seller: str) -> bool:
 def keyword_table(
     searches: pl.DataFrame, campaigns: Iterable[CampaignState], min_distinct_shoppers: int = 1
 ) -> list[Keyword]:
-    """The table of all keywords in `searches` (columns of `streams.events.Search`) and campaigns, by canonical form.
+    """The table of all keywords in `searches` (columns of `events.Search`) and campaigns, by canonical form.
 
     Those that fewer than `min_distinct_shoppers` typed in the last `SHOPPER_DAYS` are withheld.
     """

@@ -14,12 +14,12 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
+from infra.processes import Processes
 from infra.settings import Settings, environment, load
 from infra.stack import state
 from infra.stack.supervisor import Supervisor
+from infra.steps import Steps
 from scorers.pipeline.markets import MARKETS, Market
-from scorers.processes import Processes
-from scorers.steps import Steps
 
 HOME = Path(".keypulse/pipeline")
 HISTORY, TOWERS = "history", Path("models") / "towers"

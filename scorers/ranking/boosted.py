@@ -34,7 +34,8 @@ class Boosted:
         Saabas, "Interpreting random forests", 2014.
         """
         booster = self._boosters[target]
-        rows = xgboost.DMatrix(matrix, feature_types=booster.feature_types, feature_names=booster.feature_names)
+        names, types = booster.feature_names, booster.feature_types
+        rows = xgboost.DMatrix(matrix, feature_names=names, feature_types=types, nthread=SERVING_THREADS)
         with_bias = booster.predict(rows, pred_contribs=True, approx_contribs=not exact)
         return np.asarray(with_bias[:, :-1], dtype=np.float64)
 

@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from infra.checksums import sha256
 from infra.failure import Failure
 from infra.settings import Settings
-from scorers.checksums import sha256
 from scorers.keywords.table import Keyword, read_table
 from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types
 from scorers.ranking.model import Calibration, Probabilities, load_model

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.ranking.model import PairModel, Probabilities
-from streams.messages import Contribution
+from streams.contracts.messages import Contribution
 
 MOST = 5
 

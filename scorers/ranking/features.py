@@ -17,7 +17,7 @@ from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, WINDOW_LENGTHS_MS, Settings
 from scorers.keywords.table import Keyword
 from scorers.ranking.wording import Wordings, attributes_of
-from streams.messages import CampaignState, ProductState
+from streams.contracts.messages import CampaignState, ProductState
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]

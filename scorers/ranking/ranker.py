@@ -11,7 +11,7 @@ from scorers.ranking.explanation import top_contributions
 from scorers.ranking.features import PairInputs, matrix, serving_rows
 from scorers.ranking.model import Floats
 from scorers.ranking.wording import Wordings
-from streams.messages import Contribution
+from streams.contracts.messages import Contribution
 
 
 class BundleRanker:

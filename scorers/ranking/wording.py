@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.retrieval.text import matching_text
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 from streams.normal_form import EMPTY, normal_form
 
 Attributes = Mapping[str, Sequence[str]]

@@ -12,11 +12,11 @@ from rich.table import Table
 from infra.clock import Clock, SystemClock
 from infra.failure import Failure
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.evaluation.evaluate import evaluate
 from scorers.ranking import bundle
 from scorers.registry.gate import Rule, features, gate
 from scorers.registry.store import CHALLENGER, CHAMPION, Registry, Version
-from scorers.steps import Steps
 
 
 class NotPromoted(Failure):

@@ -8,13 +8,13 @@ from pathlib import Path
 from infra import milvus
 from infra.clock import Clock, SystemClock
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.history import History
 from scorers.keywords.embedded import embedded_keywords, keyword_folder
 from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.index import KeywordIndex
 from scorers.retrieval.versions import Versions
-from scorers.steps import Steps
 
 
 def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:

@@ -26,7 +26,7 @@ from scorers.retrieval.sources.lexical import bm25, ngrams
 from scorers.retrieval.sources.remembered import Remembered
 from scorers.retrieval.sources.rising import Rising
 from scorers.retrieval.sources.source import ItemQuery, Source
-from streams.messages import ProductState, Signal
+from streams.contracts.messages import ProductState, Signal
 from streams.normal_form import EMPTY, normal_form
 
 

@@ -52,7 +52,7 @@ def evaluate(
 
 
 def roll_back_index() -> None:
-    """Point the alias back to the keyword index before the current one. Workers follow within a second.
+    """Point the alias back to the keyword index before the current one. Workers follow within ten seconds.
 
     Example: keypulse index rollback
     """

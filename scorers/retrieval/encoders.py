@@ -12,11 +12,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from infra.checksums import sha256
 from infra.failure import Failure
-from scorers.checksums import sha256
 from scorers.retrieval.metadata import metadata_tokens
 from scorers.retrieval.text import product_text
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 Input = TypeVar("Input")
 

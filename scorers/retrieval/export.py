@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
+from infra.checksums import sha256
 from infra.settings import Settings
-from scorers.checksums import sha256
 from scorers.retrieval.encoders import (
     MAX_TOKENS,
     EncoderError,

@@ -17,7 +17,7 @@ from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.index_check import IndexBroken, check
 from scorers.retrieval.neighbours import Hit
 from scorers.retrieval.versions import IndexMissing, Versions
-from streams.events import UNKNOWN_CATEGORY
+from streams.contracts.events import UNKNOWN_CATEGORY
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
@@ -30,7 +30,8 @@ Search = Callable[[str, NDArray[np.float32], int], list[list[Hit]]]
 FLAT_UP_TO = 50_000
 """Exact search up to so many keywords; HNSW above. Graph search on few vectors is no faster and loses recall."""
 _BATCH = 2_000
-_VERSION_TTL_MS = 1_000
+_VERSION_TTL_MS = 10_000
+"""To ask takes Milvus Lite 65 ms, beside which nothing is scored."""
 _HNSW = {"M": 16, "efConstruction": 200}
 _EF_PER_HIT, _LEAST_EF = 2, 64
 """How many nodes HNSW looks at."""
@@ -55,7 +56,7 @@ class KeywordIndex:
 
     @property
     def version(self) -> str:
-        """The collection behind the alias, looked up at most once a second.
+        """The collection behind the alias, looked up at most once in `_VERSION_TTL_MS`.
 
         Raises:
             IndexMissing: no index was built yet.

@@ -13,7 +13,7 @@ from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.lexical import text_terms
 from scorers.retrieval.metadata import metadata_tokens
 from scorers.retrieval.text import matching_text
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 Match = tuple[float, float]
 """Similarity of product and keyword (their cosine, on the known model's scale); share of the keyword's words, weighted

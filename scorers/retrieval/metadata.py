@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 MAX_TOKENS = 24
 _STEPS_PER_DOUBLING = 2

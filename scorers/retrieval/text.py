@@ -8,7 +8,7 @@ from __future__ import annotations
 import html
 import re
 
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 MAX_CHARACTERS = 400
 """Longer text is cut: the encoder reads 64 tokens, and a title's words come first."""

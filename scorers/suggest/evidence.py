@@ -15,7 +15,7 @@ from scorers.data.schemas import CAMPAIGN_HISTORY, PRODUCTS, SEARCHES
 from scorers.history import History
 from scorers.suggest.keywords import NOBODY_SEARCHED
 from scorers.suggest.products import read_products
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 _PURCHASE_WORTH = 10.0
 """Clicks that a purchase weighs as much as: about one click in ten leads to one, and it says that much more."""

@@ -16,7 +16,7 @@ from scorers.keywords.commands import filters_of
 from scorers.keywords.lexicon import lexicon
 from scorers.keywords.raw import from_table
 from scorers.keywords.table import Keyword
-from streams.events import UNKNOWN_CATEGORY
+from streams.contracts.events import UNKNOWN_CATEGORY
 
 NOBODY_SEARCHED = pl.DataFrame(schema={"text": pl.String, "searches": pl.Int64})
 

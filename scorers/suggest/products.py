@@ -10,8 +10,8 @@ import msgspec
 
 from scorers.data.reading import BadTable, read
 from scorers.data.schemas import PRODUCTS
-from streams.events import SCHEMA_VERSION, UNKNOWN_CATEGORY
-from streams.messages import ProductState
+from streams.contracts.events import SCHEMA_VERSION, UNKNOWN_CATEGORY
+from streams.contracts.messages import ProductState
 
 _log = logging.getLogger(__name__)
 

@@ -10,18 +10,18 @@ import numpy as np
 import polars as pl
 
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.data.reading import SUFFIXES, BadTable
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder, OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.matching import Matcher
-from scorers.steps import Steps
 from scorers.suggest.bought import Bought
 from scorers.suggest.evidence import Evidence, read_evidence
 from scorers.suggest.keywords import NOBODY_SEARCHED, KeywordList, read_keywords
 from scorers.suggest.products import read_products
 from scorers.suggest.suggester import Suggester, says_anything
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 _log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from scorers.retrieval.sources.lexical import bm25, ngrams
 from scorers.retrieval.sources.source import ItemQuery, Source
 from scorers.retrieval.text import matching_text
 from scorers.suggest.bought import Bought
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 from streams.normal_form import EMPTY, normal_form
 
 CANDIDATES = 100

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from streams.messages import Changes, Move
+from streams.contracts.messages import Changes, Move
 
 
 def changes(before: Sequence[str], after: Sequence[str]) -> Changes:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from feature_repo.vectors import METRICS
 from infra.settings import Settings
-from scorers.batch import CampaignScores
+from scorers.scoring.batch import CampaignScores
 from scorers.suggestions.reasons import Evidence, reasons
 from scorers.suggestions.value import Floats
-from streams.messages import Contribution, Suggestion
+from streams.contracts.messages import Contribution, Suggestion
 
 _SEARCHES, _CLICKS, _PURCHASES = (METRICS.index(metric) for metric in ("searches", "clicks", "purchases"))
 _LONGEST = slice(-len(METRICS), None)

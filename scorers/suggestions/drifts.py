@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from feature_repo.vectors import split_entity
-from streams.drift_signal import DRIFT_AGAIN_MS
-from streams.messages import Signal
+from streams.contracts.messages import Signal
+from streams.drift.signal import DRIFT_AGAIN_MS
 
 LASTS_MS = 3 * DRIFT_AGAIN_MS
 """After so long without a word a drift is over."""

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from scorers.growth import growth
-from streams.messages import Reason, Signal
+from scorers.suggestions.growth import growth
+from streams.contracts.messages import Reason, Signal
 
 MOST = 4
 

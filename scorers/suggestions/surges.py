@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from feature_repo.vectors import split_entity
-from streams.messages import Signal
+from streams.contracts.messages import Signal
 from streams.surges import SURGE_AGAIN_MS
 
 LASTS_MS = 3 * SURGE_AGAIN_MS

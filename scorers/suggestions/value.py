@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, WINDOW_LENGTHS_MS, Settings
-from scorers.growth import growth
-from streams.messages import CampaignState
+from scorers.suggestions.growth import growth
+from streams.contracts.messages import CampaignState
 
 HORIZON_MS = 7 * DAY_MS
 """How far ahead purchases are counted."""

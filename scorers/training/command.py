@@ -8,9 +8,9 @@ from pathlib import Path
 
 from infra.clock import SystemClock
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.ranking.bundle import Manifest
 from scorers.registry.store import Registry, Training, Version
-from scorers.steps import Steps
 from scorers.training.measures import Curve
 from scorers.training.ranker import Trained, train
 

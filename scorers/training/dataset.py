@@ -26,7 +26,7 @@ from scorers.ranking.wording import lacking
 from scorers.retrieval.matching import Matcher
 from scorers.training.examination import Examination
 from scorers.training.examples import Examples
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 MOST_ROWS = 150_000
 HIDDEN_SHARE = 0.3

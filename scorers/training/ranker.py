@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from infra.clock import Clock
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords, keyword_folder
 from scorers.ranking import bundle
@@ -29,7 +30,6 @@ from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.matching import Matcher
-from scorers.steps import Steps
 from scorers.training.dataset import HIDDEN_SHARE, as_clicked, examples, facts_of, hide_pairs, join_vectors, label_rows
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import CannotLearn, Examples, Features
@@ -39,7 +39,7 @@ from scorers.training.measures import Curve, log_loss, majority, measure
 from scorers.training.plots import GIVEN, plot_calibration, plot_curves
 from scorers.training.tuning import tune
 from scorers.training.watching import watched
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 HOLDOUT = 0.3
 """Share of the history's time that training does not see."""

@@ -14,7 +14,7 @@ from infra.clock import Clock
 from infra.settings import HOUR_MS, Settings
 from infra.topics import Topics
 from streams import history
-from streams.events import EVENT_TYPES
+from streams.contracts.events import EVENT_TYPES
 from streams.simulator.history import events_per_search, write_history
 from streams.simulator.market import Plan, build, with_searches
 from streams.simulator.sending import Sender

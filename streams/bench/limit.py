@@ -14,7 +14,7 @@ from infra.settings import Settings
 from infra.topics import Topics
 from streams.bench.processes import Pids, cpu_seconds, cpu_us_per_event, memory_mb
 from streams.bench.report import Result, result
-from streams.events import EVENT_TYPES, Click, Impression, Search
+from streams.contracts.events import EVENT_TYPES, Click, Impression, Search
 
 _POLL_S = 0.5
 

@@ -20,9 +20,9 @@ from infra.stack.server import free_port
 from infra.topics import Topics
 from streams.bench.processes import Pids, Worker, cpu_seconds, cpu_us_per_event, memory_mb, stopped_after
 from streams.bench.report import Result, result
+from streams.contracts.messages import FeatureRows
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
-from streams.messages import FeatureRows
 from streams.verification import Backlog, verify
 
 _START_S = 120.0

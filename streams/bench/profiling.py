@@ -30,8 +30,8 @@ _FOLDERS = ("streams", "feature_repo", "infra")
 GROUPS = {
     "streams.service": "consume",
     "streams.topic_readers": "consume",
-    "streams.decoding": "decode",
-    "streams.events": "decode",
+    "streams.contracts.decoding": "decode",
+    "streams.contracts.events": "decode",
     "streams.deduplication": "deduplicate",
     "streams.shopper_stage.ShopperStage.judge": "deduplicate",
     "streams.attribution": "attribute",

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.settings import DAY_MS
-from streams.events import SCHEMA_VERSION
-from streams.messages import ProductState
+from streams.contracts.events import SCHEMA_VERSION
+from streams.contracts.messages import ProductState
 from streams.simulator.shelves import SHELVES, Shelf
 
 Ints = NDArray[np.int64]

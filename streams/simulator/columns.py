@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.events import EventName
+from streams.contracts.events import EventName
 from streams.simulator.market import Market
 from streams.simulator.pages import Pages
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 
-from streams.events import EventName
+from streams.contracts.events import EventName
 from streams.simulator.arrivals import Arrivals
 from streams.simulator.columns import Columns, Numbering, columns, take
 from streams.simulator.market import Market

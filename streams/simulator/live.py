@@ -14,7 +14,7 @@ from confluent_kafka import Producer
 from infra.clock import Clock
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
-from streams.events import EventName
+from streams.contracts.events import EventName
 from streams.simulator.bad_records import KINDS, spoil
 from streams.simulator.catalogue import Floats
 from streams.simulator.columns import Numbering, columns

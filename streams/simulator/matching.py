@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.messages import MatchType
+from streams.contracts.messages import MatchType
 from streams.simulator.concepts import Concepts
 
 

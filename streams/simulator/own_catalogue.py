@@ -11,8 +11,8 @@ import numpy as np
 import polars as pl
 
 from infra.failure import Failure
-from streams.events import SCHEMA_VERSION, UNKNOWN_CATEGORY
-from streams.messages import ProductState
+from streams.contracts.events import SCHEMA_VERSION, UNKNOWN_CATEGORY
+from streams.contracts.messages import ProductState
 from streams.simulator.catalogue import BRAND, CONDITION, Catalogue, Vocabulary, assign_sellers, listing_times
 from streams.simulator.shelving import Shelving, shelve
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 import pyarrow as pa
 
-from streams.events import EVENT_TYPES, EventName
+from streams.contracts.events import EVENT_TYPES, EventName
 from streams.simulator.columns import Columns
 from streams.simulator.tables import Tables
 

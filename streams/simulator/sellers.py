@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from infra.failure import Failure
 from infra.settings import DAY_MS
-from streams.messages import MatchType
+from streams.contracts.messages import MatchType
 from streams.simulator.catalogue import BRAND, Catalogue, Floats, Ints
 from streams.simulator.concepts import Concepts
 from streams.simulator.keywords import Keywords

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streams.events import UNKNOWN_CATEGORY
+from streams.contracts.events import UNKNOWN_CATEGORY
 from streams.simulator.shelves import Shelf
 
 if TYPE_CHECKING:

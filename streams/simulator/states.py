@@ -10,8 +10,8 @@ from infra import kafka
 from infra.failure import Failure
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.events import SCHEMA_VERSION
-from streams.messages import CampaignKeyword, CampaignState, CampaignStatus, ProductState
+from streams.contracts.events import SCHEMA_VERSION
+from streams.contracts.messages import CampaignKeyword, CampaignState, CampaignStatus, ProductState
 from streams.simulator.market import Market
 from streams.simulator.sellers import NEVER_MS
 from streams.simulator.sending import Sender

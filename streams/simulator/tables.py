@@ -10,7 +10,7 @@ import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from streams.events import SCHEMA_VERSION, UNKNOWN_CATEGORY, EventName
+from streams.contracts.events import SCHEMA_VERSION, UNKNOWN_CATEGORY, EventName
 from streams.simulator.columns import Columns
 from streams.simulator.market import Market
 from streams.simulator.truth import campaign_id

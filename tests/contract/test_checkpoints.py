@@ -8,6 +8,7 @@ import pytest
 from redis import Redis
 
 from infra.failure import Fenced
+from streams.contracts.messages import Envelope
 from streams.exactly_once import (
     CheckpointStore,
     MemoryCheckpoints,
@@ -17,7 +18,6 @@ from streams.exactly_once import (
     SequenceGap,
     Write,
 )
-from streams.messages import Envelope
 
 MESSAGES = [Outgoing("t", number, b"key", f"m{number}".encode()) for number in range(3)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from redis import Redis
 
-from streams.live_items import LiveItems, MemoryLiveItems, Move, RedisLiveItems
+from streams.agents.live_items import LiveItems, MemoryLiveItems, Move, RedisLiveItems
 
 
 @pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.integration)])

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from infra.processes import Processes
 from infra.settings import Settings, environment
-from scorers.processes import Processes
-from scorers.tail import Read, read_sets
+from scorers.suggestions.tail import Read, read_sets
 from streams import history
 from streams.verification import Backlog, verify
 

@@ -19,7 +19,7 @@ from infra import kafka, redis
 from infra.clock import SystemClock
 from infra.settings import Settings, environment
 from infra.topics import Topics
-from streams.events import EVENT_TYPES
+from streams.contracts.events import EVENT_TYPES
 from streams.exactly_once import RedisCheckpoints
 from streams.verification import Backlog, verify
 from tests.random_events import random_events

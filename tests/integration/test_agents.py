@@ -19,10 +19,10 @@ from feature_repo.vector_reader import VectorReader
 from infra import kafka
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.agents import AGENTS_GROUP
-from streams.examples import CAMPAIGN, PRODUCT
+from streams.agents.agent import AGENTS_GROUP
+from streams.contracts.examples import CAMPAIGN, PRODUCT
+from streams.contracts.messages import DeadLetter, Signals
 from streams.log_reader import log_reader
-from streams.messages import DeadLetter, Signals
 from tests.wait import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

@@ -13,9 +13,9 @@ from infra.clock import SystemClock
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
 from streams import attribution
-from streams.events import EventName
+from streams.contracts.events import EventName
+from streams.contracts.examples import CLICK, IMPRESSION, PURCHASE
 from streams.exactly_once import RedisCheckpoints
-from streams.examples import CLICK, IMPRESSION, PURCHASE
 from streams.service import StageService
 from streams.shopper_stage import ShopperStage
 from streams.stage import Outcome, Record

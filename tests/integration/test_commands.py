@@ -14,7 +14,7 @@ import pytest
 from infra import milvus
 from infra.kafka import create_topics
 from infra.settings import Settings, environment
-from scorers.controls import ControlReader
+from scorers.worker.controls import ControlReader
 from streams.simulator.states import write_states
 from tests.market import make_market, make_past
 

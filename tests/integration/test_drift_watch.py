@@ -18,12 +18,12 @@ from infra import kafka
 from infra.clock import ManualClock
 from infra.settings import HOUR_MS, MINUTE_MS, Settings
 from infra.topics import Topics
-from streams.agents import CatalogueAgent
-from streams.drift_watch import DriftWatch, archived_looks
+from streams.agents.catalogue import CatalogueAgent
+from streams.agents.live_items import RedisLiveItems
+from streams.contracts.examples import PRODUCT, SUGGESTIONS
+from streams.contracts.messages import Signal, Signals
+from streams.drift.watch import DriftWatch, archived_looks
 from streams.exactly_once import Outgoing
-from streams.examples import PRODUCT, SUGGESTIONS
-from streams.live_items import RedisLiveItems
-from streams.messages import Signal, Signals
 from streams.stage import Record
 
 pytestmark = pytest.mark.integration

@@ -24,9 +24,9 @@ from scorers.experiments.status import status_of
 from scorers.experiments.units import exposed, unit_sums
 from scorers.experiments.validation.markets import as_tables, write_events
 from scorers.experiments.validation.world import World, make_world, outcomes
+from streams.contracts.messages import CampaignKeyword, CampaignState, ExposedKeyword, Exposure
 from streams.exactly_once import Outgoing
 from streams.log_reader import log_reader
-from streams.messages import CampaignKeyword, CampaignState, ExposedKeyword, Exposure
 from streams.normal_form import normal_form
 from streams.publisher import KafkaPublisher
 from streams.simulator.states import campaign_states

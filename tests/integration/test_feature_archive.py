@@ -17,7 +17,7 @@ from infra.settings import Settings
 from infra.topics import Topics
 from keypulse import build
 from streams import feature_archive
-from streams.messages import Envelope, FeatureRows
+from streams.contracts.messages import Envelope, FeatureRows
 
 pytestmark = pytest.mark.integration
 

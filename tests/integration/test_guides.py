@@ -15,10 +15,10 @@ from infra import kafka
 from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.decoding import EventDecoder, MessageDecoder
-from streams.events import Click
-from streams.examples import SUGGESTIONS
-from streams.messages import Feedback
+from streams.contracts.decoding import EventDecoder, MessageDecoder
+from streams.contracts.events import Click
+from streams.contracts.examples import SUGGESTIONS
+from streams.contracts.messages import Feedback
 
 pytestmark = pytest.mark.integration
 DOCS = Path(__file__).parents[2] / "docs"

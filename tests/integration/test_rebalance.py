@@ -16,7 +16,7 @@ from infra.settings import Settings
 from infra.topics import Topics
 from streams import app
 from streams.app import StageName
-from streams.events import EVENT_TYPES
+from streams.contracts.events import EVENT_TYPES
 from streams.service import StageService
 from streams.verification import Backlog, verify
 from tests.random_events import random_events

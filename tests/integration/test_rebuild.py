@@ -16,7 +16,7 @@ from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.topics import Topics
 from streams import app
-from streams.events import EVENT_TYPES
+from streams.contracts.events import EVENT_TYPES
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
 from streams.rebuild import StillRunning, rebuild

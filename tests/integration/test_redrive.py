@@ -7,9 +7,9 @@ import pytest
 from infra import kafka
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.deadletter import dead_letter, outgoing
-from streams.redrive import newest, redrive
-from streams.rejection import Code, Rejected
+from streams.contracts.rejection import Code, Rejected
+from streams.deadletters.deadletter import dead_letter, outgoing
+from streams.deadletters.redrive import newest, redrive
 from streams.stage import Record
 
 pytestmark = pytest.mark.integration

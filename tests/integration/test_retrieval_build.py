@@ -9,6 +9,7 @@ import pytest
 from infra import milvus
 from infra.clock import SystemClock
 from infra.settings import Settings
+from infra.steps import silent
 from scorers.history import History
 from scorers.keywords.embedded import embedded_keywords, keyword_folder
 from scorers.retrieval.build import build
@@ -18,7 +19,6 @@ from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import encoder_folder
 from scorers.retrieval.index import KeywordIndex
 from scorers.retrieval.neighbours import ExactNeighbours
-from scorers.steps import silent
 from streams.simulator.states import write_states
 from tests.market import make_market, make_past
 

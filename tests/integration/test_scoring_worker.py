@@ -21,30 +21,32 @@ from infra.clock import SystemClock
 from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
-from scorers.bundles import BundleScorers
-from scorers.controls import ControlReader, publish_control
 from scorers.experiments.arms import Arms
 from scorers.experiments.assignment import assign
 from scorers.experiments.collection import collect
 from scorers.experiments.frozen import folder_of, freeze, load
 from scorers.experiments.plan import parse
 from scorers.experiments.reader import ExperimentReader
-from scorers.offers import Offers
-from scorers.publisher import ShardPublisher
 from scorers.retrieval.candidates import CandidateGenerator
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import ExactNeighbours
-from scorers.scoring import Scorer
-from scorers.shard import ScoringShard
-from scorers.tail import Read, read_sets, tail
-from scorers.worker import ScoringWorker, shards_of
-from streams.agents import CampaignAgent, CatalogueAgent, signal_messages
+from scorers.scoring.offers import Offers
+from scorers.scoring.scorer import Scorer
+from scorers.suggestions.tail import Read, read_sets, tail
+from scorers.worker.bundles import BundleScorers
+from scorers.worker.controls import ControlReader, publish_control
+from scorers.worker.publisher import ShardPublisher
+from scorers.worker.shard import ScoringShard
+from scorers.worker.worker import ScoringWorker, shards_of
+from streams.agents.campaigns import CampaignAgent
+from streams.agents.catalogue import CatalogueAgent
+from streams.agents.live_items import RedisLiveItems
+from streams.contracts.messages import CampaignState, Exposure, ProductState, Signal
 from streams.exactly_once import Fenced, Outgoing, RedisCheckpoints
-from streams.live_items import RedisLiveItems
 from streams.log_reader import log_reader
-from streams.messages import CampaignState, Exposure, ProductState, Signal
 from streams.normal_form import normal_form
 from streams.publisher import KafkaPublisher
+from streams.signal_messages import signal_messages
 from streams.stage import Record
 from tests.unit.scorers.letters import LetterEncoder
 from tests.unit.scorers.shop import KEYWORDS, NOW, SimilarityRanker, keyword, surging_vector

@@ -21,7 +21,7 @@ from infra.settings import Settings, environment, load
 from infra.stack.kafka import Kafka, java
 from infra.stack.server import free_port
 from infra.topics import Topics
-from streams.examples import CAMPAIGN
+from streams.contracts.examples import CAMPAIGN
 from tests.wait import until
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

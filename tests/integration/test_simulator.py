@@ -16,10 +16,10 @@ from infra import kafka
 from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
-from streams.decoding import EventDecoder
-from streams.events import EventName
-from streams.messages import CampaignState, ProductState
-from streams.rejection import Rejected
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import EventName
+from streams.contracts.messages import CampaignState, ProductState
+from streams.contracts.rejection import Rejected
 from streams.simulator import store
 from streams.simulator.cli import app
 from streams.simulator.history import EVENT_NAMES

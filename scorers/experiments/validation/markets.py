@@ -26,7 +26,7 @@ from scorers.experiments.units import COLUMNS, exposed, moments, unit_sums
 from scorers.experiments.validation.lines import Agreement, Line, Result, Shown
 from scorers.experiments.validation.vectorised import complier_covers, effects
 from scorers.experiments.validation.world import WINDOW_DAYS, Mask, World, make_world, outcomes
-from streams.events import EventName
+from streams.contracts.events import EventName
 from streams.simulator.columns import Columns, Numbering, columns, take
 from streams.simulator.market import Market
 from streams.simulator.pages import Pages

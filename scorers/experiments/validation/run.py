@@ -10,6 +10,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from infra.steps import Steps
 from scorers.experiments.validation.agreement import agreement
 from scorers.experiments.validation.coverage import coverage
 from scorers.experiments.validation.error_rates import error_rates
@@ -18,7 +19,6 @@ from scorers.experiments.validation.looks import looks
 from scorers.experiments.validation.markets import markets
 from scorers.experiments.validation.mismatch import mismatch
 from scorers.experiments.validation.reached_power import reached_power
-from scorers.steps import Steps
 
 Part = Callable[[np.random.Generator, int, int], Iterator[Result]]
 

@@ -8,6 +8,7 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from infra.steps import Steps
 from scorers.keywords.judgement import cases, heldout
 from scorers.keywords.judgement.judge import (
     Apart,
@@ -22,7 +23,6 @@ from scorers.keywords.judgement.judge import (
     without,
 )
 from scorers.keywords.lexicon import lexicon
-from scorers.steps import Steps
 
 
 class Report(msgspec.Struct, frozen=True):

@@ -18,7 +18,7 @@ from scorers.retrieval.judging.real_retrieval import Ranked
 from scorers.retrieval.judging.real_text import KINDS, RealText
 from scorers.retrieval.neighbours import ExactNeighbours, Hit
 from scorers.retrieval.text import plain, product_text, said_once
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 
 @dataclass(frozen=True)

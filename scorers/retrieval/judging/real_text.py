@@ -14,8 +14,8 @@ from pathlib import Path
 
 import msgspec
 
-from streams.events import SCHEMA_VERSION
-from streams.messages import ProductState
+from streams.contracts.events import SCHEMA_VERSION
+from streams.contracts.messages import ProductState
 from streams.normal_form import EMPTY, normal_form
 from streams.simulator.own_catalogue import Row, read_rows
 

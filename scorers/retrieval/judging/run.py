@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from infra.settings import Settings
+from infra.steps import Steps
 from scorers.history import History
 from scorers.keywords.embedded import embedded_keywords
 from scorers.retrieval.encoders import DEFAULT_MODEL, OnnxEncoder
@@ -19,7 +20,6 @@ from scorers.retrieval.judging.market import DEPTHS, JudgedItems, Lists, Retriev
 from scorers.retrieval.judging.measures import Estimate, estimate
 from scorers.retrieval.judging.real_retrieval import Ranked, not_worse, ranked_by_sources
 from scorers.retrieval.judging.real_text import RealText, real_text
-from scorers.steps import Steps
 from scorers.training.towers.run import held_out_from, towers_folder
 
 UNTUNED, TUNED = "dense, untuned", "two towers"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from feature_repo.vectors import split_entity
 from scorers.retrieval.neighbours import Hit
 from scorers.retrieval.sources.source import ItemQuery
-from streams.messages import Signal
+from streams.contracts.messages import Signal
 
 PURCHASE_WEIGHT = 10.0
 """In clicks. A purchase says more, but most items have none."""

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from feature_repo.vectors import split_entity
 from infra.clock import Clock
 from infra.settings import DAY_MS
-from scorers.growth import growth
 from scorers.keywords.table import Keyword
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import Hit
 from scorers.retrieval.sources.source import ItemQuery
-from streams.messages import Signal
+from scorers.suggestions.growth import growth
+from streams.contracts.messages import Signal
 
 MAX_AGE_MS = DAY_MS
 """A rise is forgotten after this long."""

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from scorers.retrieval.matching import ItemText
 from scorers.retrieval.neighbours import Hit
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 __all__ = ["Hit", "ItemQuery", "Source"]
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from scorers.checksums import sha256
+from infra.checksums import sha256
 from scorers.retrieval.encoders import KEYWORD_GRAPH, PRODUCT_GRAPH, OnnxDescription, OnnxEncoder, SimilarityScale
 from scorers.retrieval.export import quantise, quiet
 from scorers.training.towers.fitting import embedded, recall

@@ -16,7 +16,7 @@ from infra.failure import Failure
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.table import Keyword, keyword_table
 from scorers.retrieval.sources.co_searched import PURCHASE_WEIGHT
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 VALIDATION = 0.15
 """Share of the time up to the split whose new pairs decide when to stop."""

@@ -16,9 +16,9 @@ import torch.distributed as dist
 from rich.console import Console
 
 from infra.settings import Settings
+from infra.steps import Advance, Steps
 from scorers.history import History
 from scorers.retrieval.encoders import DEFAULT_MODEL, MAX_TOKENS, load_sentence_transformer
-from scorers.steps import Advance, Steps
 from scorers.training.ranker import HOLDOUT
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
 from scorers.training.towers.distilled import distilled

@@ -14,7 +14,7 @@ from torch import Tensor
 from scorers.retrieval.metadata import metadata_tokens
 from scorers.retrieval.text import product_text
 from scorers.training.towers.pairs import Ints, TowerData
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 MIN_PRODUCTS = 5
 """A metadata token that fewer products have is not learnt."""

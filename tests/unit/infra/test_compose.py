@@ -31,7 +31,7 @@ RULES = yaml.safe_load((ROOT / "infra" / "prometheus" / "alerts.yml").read_text(
 WORKERS = {
     "topics": ["infra.kafka"],
     "streams": ["streams.app", load().keyword_index.partition(":")[0]],
-    "scorer": ["scorers.run"],
+    "scorer": ["scorers.worker.run"],
     "feature-archive": ["streams.feature_archive"],
     "lag": ["infra.lag"],
 }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from scorers.retrieval.encoders import Progress
 from scorers.retrieval.text import product_text
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 
 
 class LetterEncoder:

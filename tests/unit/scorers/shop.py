@@ -18,20 +18,19 @@ from infra.clock import ManualClock
 from infra.murmur2 import partition_of
 from infra.settings import Settings, load
 from infra.topics import Topics
-from scorers.bundles import BundleScorers
-from scorers.controls import Controls
 from scorers.experiments.arms import Arms, Experiment
 from scorers.keywords.table import Keyword
-from scorers.offers import Offers
 from scorers.ranking.features import PairInputs
 from scorers.retrieval.candidates import CandidateGenerator
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import ExactNeighbours
-from scorers.scoring import Scorer
-from scorers.shard import ScoringShard, decode_signals
-from scorers.told_topic import memories
-from streams.exactly_once import MemoryCheckpoints
-from streams.messages import (
+from scorers.scoring.offers import Offers
+from scorers.scoring.scorer import Scorer
+from scorers.worker.bundles import BundleScorers
+from scorers.worker.controls import Controls
+from scorers.worker.shard import ScoringShard, decode_signals
+from scorers.worker.told import memories
+from streams.contracts.messages import (
     CampaignKeyword,
     CampaignState,
     Contribution,
@@ -44,6 +43,7 @@ from streams.messages import (
     Signals,
     SuggestionSet,
 )
+from streams.exactly_once import MemoryCheckpoints
 from streams.normal_form import normal_form
 from streams.stage import PartitionRunner, Record
 from tests.pipeline import MemoryBroker

@@ -7,8 +7,8 @@ import logging
 import msgspec
 import pytest
 
-from scorers.controls import Controls
-from streams.messages import Control
+from scorers.worker.controls import Controls
+from streams.contracts.messages import Control
 
 
 def control(category: str, paused: bool) -> bytes:

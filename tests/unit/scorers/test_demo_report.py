@@ -8,7 +8,7 @@ import pytest
 
 from scorers.demo.observer import Observations, ReceivedSet
 from scorers.demo.report import Run, percentile, report
-from streams.messages import Changes, SuggestionSet, Trigger
+from streams.contracts.messages import Changes, SuggestionSet, Trigger
 from streams.verification import Verdict
 
 AHEAD = {"ndcg_at_10": 0.5, "mrr": 0.4}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from scorers.suggestions.drifts import LASTS_MS, Drifts
-from streams.messages import Signal, Suggestion
+from streams.contracts.messages import Signal, Suggestion
 from tests.unit.scorers.shop import NOW, Shop
 
 

@@ -11,8 +11,8 @@ from feature_repo.memory import MemoryStore
 from feature_repo.vector_reader import Vectors
 from infra.clock import ManualClock
 from infra.settings import Settings
-from scorers import feature_cache
-from scorers.feature_cache import FeatureCache
+from scorers.scoring import feature_cache
+from scorers.scoring.feature_cache import FeatureCache
 
 SETTINGS = Settings(scorer_vector_ttl_ms=1_000, scorer_unknown_ttl_ms=30_000)
 WIDTH = 24

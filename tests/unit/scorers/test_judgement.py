@@ -11,7 +11,7 @@ from scorers.evaluation.measures import diversity, novelty, precision, recall
 from scorers.evaluation.orders import Orders
 from scorers.evaluation.slices import by_slice, tiers_of
 from scorers.evaluation.studies import recovered
-from streams.messages import CampaignState, ProductState
+from streams.contracts.messages import CampaignState, ProductState
 
 WORDS = ("boots", "rain boots", "lamp", "desk lamp", "tent")
 

@@ -10,7 +10,7 @@ import pytest
 
 from infra.settings import DAY_MS
 from scorers.keywords.table import Keyword, keyword_table, may_show, read_table, write_table
-from streams.messages import CampaignKeyword, CampaignState
+from streams.contracts.messages import CampaignKeyword, CampaignState
 
 NOW = 1_700_000_000_000
 

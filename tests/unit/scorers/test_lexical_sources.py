@@ -15,7 +15,7 @@ from scorers.retrieval.sources.alignment import Alignment
 from scorers.retrieval.sources.lexical import bm25, ngrams
 from scorers.retrieval.sources.popular import Popular
 from scorers.retrieval.sources.source import ItemQuery, Source
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 from streams.normal_form import normal_form
 from tests.unit.scorers.letters import LetterEncoder
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from scorers.suggestions.changes import changes
 from scorers.suggestions.merge import Rows, best_rows, merge
-from streams.messages import Move
+from streams.contracts.messages import Move
 
 probability = st.floats(0.0, 0.5)
 

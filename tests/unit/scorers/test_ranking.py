@@ -34,7 +34,7 @@ from scorers.retrieval.matching import Matcher
 from scorers.training.dataset import facts_of, hide_pairs
 from scorers.training.examples import Examples, Features
 from scorers.training.learners.learner import learner
-from streams.messages import CampaignKeyword, CampaignState, ProductState
+from streams.contracts.messages import CampaignKeyword, CampaignState, ProductState
 from tests.unit.scorers.letters import LetterEncoder
 
 NOW = 1_700_000_000_000

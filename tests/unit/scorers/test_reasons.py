@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import WINDOW_LENGTHS_MS
-from scorers.growth import growth
+from scorers.suggestions.growth import growth
 from scorers.suggestions.reasons import MOST, Evidence, reasons
-from streams.messages import Signal
+from streams.contracts.messages import Signal
 
 QUIET = Evidence(
     category="boots",

@@ -12,6 +12,7 @@ import pytest
 
 from infra.clock import ManualClock
 from infra.settings import Settings, load
+from infra.steps import silent
 from scorers.ranking import bundle
 from scorers.ranking.features import Vocabulary, feature_names, feature_types
 from scorers.ranking.model import TARGETS, Probabilities
@@ -19,7 +20,6 @@ from scorers.registry import promotion
 from scorers.registry.gate import gate
 from scorers.registry.promotion import NotPromoted, promote, rollback
 from scorers.registry.store import CHALLENGER, CHAMPION, Registry, RegistryError, Version
-from scorers.steps import silent
 from scorers.training.command import card, record
 from scorers.training.examples import Examples, Features
 from scorers.training.learners.learner import learner

@@ -16,7 +16,7 @@ from scorers.retrieval.fusion import Found, fuse
 from scorers.retrieval.lexical import LexicalIndex, text_terms
 from scorers.retrieval.neighbours import ExactNeighbours
 from scorers.retrieval.text import MAX_CHARACTERS, matching_text, product_text
-from streams.messages import ProductState, Signal
+from streams.contracts.messages import ProductState, Signal
 from streams.normal_form import normal_form
 from tests.unit.scorers.letters import LetterEncoder
 

@@ -10,9 +10,9 @@ from infra.settings import DAY_MS, WINDOW_LENGTHS_MS
 from scorers.experiments.arms import Experiment
 from scorers.experiments.assignment import assign
 from scorers.experiments.plan import parse
-from scorers.shard import ScoringShard
+from scorers.worker.shard import ScoringShard
+from streams.contracts.messages import Envelope, Signal, SuggestionSet
 from streams.exactly_once import Fenced
-from streams.messages import Envelope, Signal, SuggestionSet
 from streams.normal_form import normal_form
 from tests.pipeline import Crash, CrashAt
 from tests.unit.scorers.shop import NOW, Shop, keyword, other_shards_campaign, texts

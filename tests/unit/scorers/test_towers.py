@@ -24,7 +24,7 @@ from scorers.training.towers.export import export, quality, similarity_scale
 from scorers.training.towers.fitting import Fitted, Fitting, Options, embedded, recall
 from scorers.training.towers.negatives import KnownPairs, hard_negatives
 from scorers.training.towers.pairs import NoPairs, Pairs, tower_data
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 from streams.simulator.states import write_states
 from tests.market import UNTIL_MS, make_market, make_past
 from tests.unit.scorers.towers import DIMENSION, MAX_TOKENS, tower_market

@@ -16,6 +16,7 @@ from feature_repo.archive import FeatureArchive
 from feature_repo.memory import MemoryStore
 from infra.clock import ManualClock
 from infra.settings import DAY_MS, HOUR_MS, Settings, load
+from infra.steps import silent
 from scorers.evaluation.evaluate import NothingToJudge, evaluate
 from scorers.evaluation.gains import Gains
 from scorers.evaluation.heldout import Leak, check_nothing_leaked, held_out, held_out_campaigns
@@ -27,13 +28,12 @@ from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.ranking import bundle
 from scorers.registry.promotion import promote
 from scorers.registry.store import Registry, Training
-from scorers.steps import silent
 from scorers.training.command import card
 from scorers.training.dataset import join_vectors, label_rows
 from scorers.training.examples import CannotLearn
 from scorers.training.ranker import train
 from streams.attribution import Attribution, Click, Purchase
-from streams.backfill import SOURCE, Backfill
+from streams.backfill.run import SOURCE, Backfill
 from streams.exactly_once import MemoryCheckpoints
 from streams.history import BadHistory
 from streams.simulator.examination import DECAY

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from feature_repo.vectors import METRICS
 from infra.settings import Settings
 from scorers.suggestions.value import bid_strength, expected_purchases, forecast, market, shown_probability
-from streams.messages import CampaignKeyword, CampaignState
+from streams.contracts.messages import CampaignKeyword, CampaignState
 
 SETTINGS = Settings()
 WEEK = (10, 60, 1_440, 10_080)

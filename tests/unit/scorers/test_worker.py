@@ -11,21 +11,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import Settings, SettingsError, load
-from scorers.dependencies import Dependencies
-from scorers.pace import LEAST, Pace
 from scorers.ranking.bundle import BundleRefused
-from scorers.run import check_encoder
-from scorers.state import CampaignMemory, ShardState, Told
-from scorers.waiting import AGEING_PER_S, AT_ONCE, WORTH_SCORING, Waiting
-from scorers.worker import shards_of
-from streams.messages import Signal
+from scorers.worker.dependencies import Dependencies
+from scorers.worker.memory import CampaignMemory, ShardState, Told
+from scorers.worker.pace import LEAST, Pace
+from scorers.worker.run import check_encoder
+from scorers.worker.waiting import AGEING_PER_S, AT_ONCE, WORTH_SCORING, Waiting
+from scorers.worker.worker import shards_of
+from streams.contracts.messages import Signal
 
 HEAVY = ("torch", "sentence_transformers", "feast", "transformers", "faust", "shap", "matplotlib")
 
 
 @pytest.mark.slow
 def test_a_worker_imports_nothing_of_training_and_no_feast() -> None:
-    program = f"import sys, scorers.run; print(*(set({HEAVY!r}) & set(sys.modules)))"
+    program = f"import sys, scorers.worker.run; print(*(set({HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == ""
 

@@ -15,7 +15,7 @@ from scorers.keywords.table import Keyword
 from scorers.training.towers.model import StaticText, Towers
 from scorers.training.towers.pairs import Pairs, TowerData
 from scorers.training.towers.texts import TowerInputs, tower_inputs
-from streams.messages import ProductState
+from streams.contracts.messages import ProductState
 from streams.normal_form import normal_form
 
 COLOURS = "red blue green black white pink grey gold teal plum".split()

@@ -11,13 +11,16 @@ import pytest
 from feature_repo.memory import MemoryStateWriter, MemoryStore
 from infra.settings import load
 from infra.topics import Topics
-from streams.agents import CampaignAgent, CatalogueAgent, DiscoveryAgent, FeedbackAgent
-from streams.deadletter import TooManyBadRecords
-from streams.decoding import MessageDecoder
+from streams.agents.campaigns import CampaignAgent
+from streams.agents.catalogue import CatalogueAgent
+from streams.agents.discovery import DiscoveryAgent
+from streams.agents.feedback import FeedbackAgent
+from streams.agents.live_items import MemoryLiveItems
+from streams.contracts.decoding import MessageDecoder
+from streams.contracts.examples import CAMPAIGN, FEEDBACK, PRODUCT
+from streams.contracts.messages import CampaignState, DeadLetter, Envelope, KeywordsSeen, ProductState, Signals
+from streams.deadletters.deadletter import TooManyBadRecords
 from streams.exactly_once import Outgoing
-from streams.examples import CAMPAIGN, FEEDBACK, PRODUCT
-from streams.live_items import MemoryLiveItems
-from streams.messages import CampaignState, DeadLetter, Envelope, KeywordsSeen, ProductState, Signals
 from streams.stage import Record
 
 NOW = 1_760_000_200_000

@@ -13,9 +13,9 @@ from feature_repo.archive import FeatureArchive
 from feature_repo.vectors import KINDS, entity, split_entity, windows
 from infra.settings import DAY_MS, HOUR_MS, MINUTE_MS, Settings, load
 from streams import history
-from streams.backfill import SOURCE, Backfill, NotEmpty, Summary
-from streams.backfill_events import EVERY_MS
-from streams.events import Click, Event, EventName, Purchase, Search
+from streams.backfill.events import EVERY_MS
+from streams.backfill.run import SOURCE, Backfill, NotEmpty, Summary
+from streams.contracts.events import Click, Event, EventName, Purchase, Search
 from streams.history import BadHistory
 from streams.reference import recount, window_sums
 from tests.market import HORIZON_MS, UNTIL_MS, make_market, make_past

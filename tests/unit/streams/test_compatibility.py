@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from msgspec import Meta
 
-from streams.compatibility import Schema, compatibility
+from streams.contracts.compatibility import Schema, compatibility
 
 
 class Inner(msgspec.Struct):

@@ -8,12 +8,12 @@ import pytest
 from feature_repo.vectors import sum_names
 from infra.settings import load
 from infra.topics import Topics
-from streams.deadletter import BadRecordGuard, TooManyBadRecords, dead_letter, outgoing
-from streams.decoding import EventDecoder
-from streams.events import Event, EventName
-from streams.examples import CLICK
-from streams.messages import DeadLetter
-from streams.rejection import Rejected
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import Event, EventName
+from streams.contracts.examples import CLICK
+from streams.contracts.messages import DeadLetter
+from streams.contracts.rejection import Rejected
+from streams.deadletters.deadletter import BadRecordGuard, TooManyBadRecords, dead_letter, outgoing
 from streams.stage import Record
 from tests.pipeline import Pipeline
 

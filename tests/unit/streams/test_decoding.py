@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import load
-from streams.decoding import EventDecoder, MessageDecoder
-from streams.events import EVENT_TYPES, Click, EventName, Search
-from streams.messages import CampaignState
-from streams.rejection import Rejected
+from streams.contracts.decoding import EventDecoder, MessageDecoder
+from streams.contracts.events import EVENT_TYPES, Click, EventName, Search
+from streams.contracts.messages import CampaignState
+from streams.contracts.rejection import Rejected
 
 NOW = 1_760_000_000_000
 COMMON = {"event_id": "e1", "event_time": NOW, "schema_version": 1, "shopper": "s1"}

@@ -7,7 +7,7 @@ import pytest
 
 from feature_repo.vectors import sum_names
 from infra.settings import HOUR_MS
-from streams.drift import Counted, Drift, DriftDetector, Increments
+from streams.drift.detectors import Counted, Drift, DriftDetector, Increments
 
 WINDOWS = ("10m", "1h", "24h", "7d")
 NAMES = sum_names(WINDOWS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from infra.murmur2 import partition_of
 from infra.settings import HOUR_MS, MINUTE_MS, Settings, load
 from streams import attribution, deduplication
-from streams.events import Click, EventName, Impression, Purchase, Search
+from streams.contracts.events import Click, EventName, Impression, Purchase, Search
 from tests.pipeline import CrashAt, Pipeline
 
 START = 1_790_000_000_000

@@ -10,9 +10,9 @@ import polars as pl
 import pytest
 
 from feature_repo.archive import FeatureArchive
+from streams.contracts.messages import Envelope, FeatureRows
 from streams.exactly_once import SequenceGap
 from streams.feature_archive import ForeignArchive, PartitionArchiver
-from streams.messages import Envelope, FeatureRows
 
 T = 1_760_000_000_000
 

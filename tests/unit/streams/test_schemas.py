@@ -13,9 +13,9 @@ import yaml
 
 from infra.settings import Settings
 from infra.topics import Topics
-from streams import schemas
-from streams.examples import EXAMPLES
-from streams.schemas import CONTRACTS, Contract
+from streams.contracts import schemas
+from streams.contracts.examples import EXAMPLES
+from streams.contracts.schemas import CONTRACTS, Contract
 
 FOLDER = Path(__file__).parents[3] / schemas.FOLDER
 by_name = pytest.mark.parametrize("contract", CONTRACTS, ids=lambda contract: contract.name)

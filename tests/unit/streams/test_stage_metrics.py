@@ -7,7 +7,7 @@ from prometheus_client import REGISTRY
 
 from infra.failure import Fenced
 from infra.settings import HOUR_MS, MINUTE_MS, load
-from streams.events import Click, Event, EventName, Purchase
+from streams.contracts.events import Click, Event, EventName, Purchase
 from tests.pipeline import Pipeline
 
 START = 1_700_000_000_000 // HOUR_MS * HOUR_MS

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import Settings, load
-from streams.events import Search
-from streams.messages import Signal, Signals
+from streams.contracts.events import Search
+from streams.contracts.messages import Signal, Signals
 from streams.normal_form import normal_form
 from streams.surges import SURGE_AGAIN_MS, Ints, SurgeDetector
 from tests.pipeline import Pipeline

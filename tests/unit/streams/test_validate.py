@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 
 from infra.settings import load
 from streams.cli import app
-from streams.examples import CAMPAIGN, CLICK, FEEDBACK, IMPRESSION, PRODUCT, PURCHASE, SEARCH
-from streams.validate import Problem, Validator
+from streams.contracts.examples import CAMPAIGN, CLICK, FEEDBACK, IMPRESSION, PRODUCT, PURCHASE, SEARCH
+from streams.contracts.validate import Problem, Validator
 
 NOW = 1_760_000_100_000
 EXAMPLES = {

@@ -17,7 +17,7 @@ from scorers.experiments.arms import Arms, Experiment, conflict
 from scorers.experiments.assignment import assign
 from scorers.experiments.frozen import folder_of, freeze
 from scorers.experiments.reader import ExperimentReader
-from streams.messages import CampaignState
+from streams.contracts.messages import CampaignState
 from tests.unit.scorers.experiments.synthetic import plan, plan_text
 
 BEGINS = plan().start_ms

@@ -14,9 +14,9 @@ from infra.settings import HOUR_MS, MINUTE_MS, Settings
 from scorers.experiments.collection import Collection, reconciled
 from scorers.experiments.frozen import Started, freeze, load
 from scorers.experiments.outcomes import decoded
+from streams.contracts.examples import EXPOSURE, FEEDBACK
+from streams.contracts.messages import CampaignKeyword, CampaignState, Envelope, Exposure, FeatureDeltas
 from streams.exactly_once import SequenceGap
-from streams.examples import EXPOSURE, FEEDBACK
-from streams.messages import CampaignKeyword, CampaignState, Envelope, Exposure, FeatureDeltas
 from streams.stage import Record
 from tests.unit.scorers.experiments.synthetic import PLAN, plan
 

@@ -17,7 +17,7 @@ from scorers.keywords.commands import filters_of
 from scorers.keywords.dictionary import BadDictionary
 from scorers.keywords.filters import BadBlockList
 from scorers.keywords.raw import from_history, from_table, read_names, read_raw_keywords
-from streams.messages import CampaignKeyword, CampaignState, ProductState
+from streams.contracts.messages import CampaignKeyword, CampaignState, ProductState
 
 NOW = 1_700_000_000_000
 

@@ -11,7 +11,7 @@ from scorers.keywords.table import Keyword, keyword_table
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import ExactNeighbours
-from streams.messages import ProductState, Signal
+from streams.contracts.messages import ProductState, Signal
 from streams.normal_form import normal_form
 from tests.unit.scorers.letters import LetterEncoder
 

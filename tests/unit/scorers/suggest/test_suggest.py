@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from infra.settings import load
+from infra.steps import silent
 from scorers.data.reading import BadTable
-from scorers.steps import silent
 from scorers.suggest.evidence import Evidence, read_evidence
 from scorers.suggest.keywords import NOBODY_SEARCHED, read_keywords
 from scorers.suggest.products import read_products

@@ -49,7 +49,7 @@ def test_a_busy_function_is_found_and_told_from_one_that_waits() -> None:
 def test_a_profile_holds_every_group_and_the_greatest_functions_first() -> None:
     sampler = Sampler()
     sampler.cpu_s.update(
-        {"streams.decoding.EventDecoder.decode": 2e-3, "streams.publisher.KafkaPublisher.publish": 1e-3}
+        {"streams.contracts.decoding.EventDecoder.decode": 2e-3, "streams.publisher.KafkaPublisher.publish": 1e-3}
     )
     sampler.waiting_s.update({"streams.publisher.KafkaPublisher.publish": 4e-3})
     profile = profiling._profile(sampler, 1_000)

@@ -27,7 +27,7 @@ def _report() -> Report:
         events=1_000,
         cpu_us_per_event={"decode": 2.0, "publish": 0.1},
         waiting_us_per_event={"publish": 1.5},
-        functions=[Function(name="streams.decoding.EventDecoder.decode", group="decode", cpu_us_per_event=2.0)],
+        functions=[Function(name="contracts.decoding.EventDecoder.decode", group="decode", cpu_us_per_event=2.0)],
     )
     return Report(
         machine=Machine(cpus=2, python="3.11", load_before=0.1, parts={"kafka": {"kind": "k", "version": "4.1"}}),

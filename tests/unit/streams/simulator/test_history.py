@@ -10,8 +10,8 @@ import polars as pl
 import pytest
 
 from infra.settings import load
-from streams.decoding import EventDecoder
-from streams.events import EVENT_TYPES, EventName
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import EVENT_TYPES, EventName
 from streams.simulator.history import EVENT_NAMES
 from streams.simulator.market import build
 from tests.market import HORIZON_MS, Past, make_past

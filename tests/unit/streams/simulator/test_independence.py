@@ -7,7 +7,7 @@ from pathlib import Path
 
 import streams.simulator
 
-ALLOWED = ("infra", "streams.events", "streams.messages", "streams.simulator")
+ALLOWED = ("infra", "streams.contracts.events", "streams.contracts.messages", "streams.simulator")
 
 
 def test_of_ours_it_imports_contracts_and_infra_only() -> None:

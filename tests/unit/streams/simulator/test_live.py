@@ -12,9 +12,9 @@ import pytest
 
 from infra.clock import ManualClock
 from infra.settings import Settings, load
-from streams.decoding import EventDecoder
-from streams.events import Click, Event, EventName, Impression, Purchase, Search
-from streams.rejection import Rejected
+from streams.contracts.decoding import EventDecoder
+from streams.contracts.events import Click, Event, EventName, Impression, Purchase, Search
+from streams.contracts.rejection import Rejected
 from streams.simulator.live import Sent, run
 from streams.simulator.market import Market
 from streams.simulator.shock import Shock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streams.messages import MatchType
+from streams.contracts.messages import MatchType
 from streams.simulator.concepts import Concepts
 from streams.simulator.matching import matches
 

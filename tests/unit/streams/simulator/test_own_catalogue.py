@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from infra.settings import DAY_MS
-from streams.events import UNKNOWN_CATEGORY
+from streams.contracts.events import UNKNOWN_CATEGORY
 from streams.simulator.own_catalogue import WrongCatalogue, read_catalogue, read_rows
 from streams.simulator.sellers import TooFewProducts
 from tests.market import UNTIL_MS, make_market, make_past

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from streams.messages import CampaignState, ProductState
+from streams.contracts.messages import CampaignState, ProductState
 from streams.simulator.market import Market
 from streams.simulator.relevance import fit
 from streams.simulator.states import campaign_states, write_states

@@ -1,0 +1,134 @@
+"""`keypulse scorer run`: a scoring worker put together from its bundle, its index and the servers.
+
+Neither torch nor feast is imported here or below: a worker starts in seconds and stays small.
+"""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from types import FrameType
+
+from confluent_kafka import KafkaException
+from redis.exceptions import ConnectionError
+
+from feature_repo.vector_reader import VectorReader
+from infra import kafka, metrics, milvus, redis
+from infra.clock import Clock, SystemClock
+from infra.failure import Failure
+from infra.log import get_logger
+from infra.reach import Unreachable, one_line
+from infra.settings import Settings
+from infra.topics import Topics
+from scorers.experiments.arms import Arms
+from scorers.experiments.reader import ExperimentReader
+from scorers.ranking import bundle
+from scorers.ranking.bundle import Bundle, BundleRefused
+from scorers.ranking.ranker import BundleRanker
+from scorers.retrieval.candidates import CandidateGenerator
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.index import KeywordIndex
+from scorers.scoring.offers import Offers
+from scorers.scoring.scorer import Scorer
+from scorers.worker.bundles import BundleScorers
+from scorers.worker.controls import ControlReader
+from scorers.worker.publisher import ShardPublisher
+from scorers.worker.shard import ScoringShard
+from scorers.worker.worker import ScoringWorker, shards_of
+from streams.exactly_once import Fenced, RedisCheckpoints
+
+log = get_logger(__name__)
+
+
+def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
+    """A scorer on the bundle, the index and the online store that `settings` name; others when an arm needs them.
+
+    Raises:
+        BundleRefused: the bundle is missing or does not match.
+        IndexMissing: no keyword index was built.
+        Unreachable: a server does not answer.
+    """
+    own = bundle.load(settings.bundle_path, settings)
+
+    def load(folder: Path) -> Scorer:
+        check_encoder(folder, bundle.read_manifest(folder).encoder, own.manifest.encoder)
+        return _scorer(bundle.load(folder, settings), settings, clock)
+
+    return BundleScorers(_scorer(own, settings, clock), load, arms, clock)
+
+
+def check_encoder(folder: Path, encoder: str, own: str) -> None:
+    """All arms of a worker search one keyword index, which was embedded by the worker's own encoder.
+
+    Raises:
+        BundleRefused: the arm's bundle has another one.
+    """
+    if encoder != own:
+        raise BundleRefused(
+            f"{folder}: its encoder is {encoder}, the keyword index was built with {own}; "
+            "train the arm's ranker with that encoder"
+        )
+
+
+def _scorer(made: Bundle, settings: Settings, clock: Clock) -> Scorer:
+    encoder = made.encoder()
+    index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
+    days = made.manifest.history_days
+    generator = CandidateGenerator(
+        settings, encoder, KeywordCatalogue(*made.keywords()), index, clock, made.pairs(), days
+    )
+    log.info("model %s, keyword index %s", made.manifest.model_version, index.version)
+    source = VectorReader(redis.connect(settings.online_redis_url), settings)
+    return Scorer(settings, source, Offers(generator, settings, clock), BundleRanker(made, settings), days, clock)
+
+
+def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
+    """A worker for the shards that `settings.scorer_shards` names.
+
+    Raises:
+        SettingsError: `scorer_shards` names no shards.
+        TopicMissing: topics were not created.
+        BundleRefused, IndexMissing, Unreachable: see `make_scorers`.
+    """
+    numbers = shards_of(settings)
+    topics = Topics.of(settings)
+    kafka.wait_ready(settings, topics.signals, topics.suggestions, topics.exposures, topics.controls)
+    arms = Arms()
+    scorers = make_scorers(settings, arms, clock)
+    controls = ControlReader(settings)
+    return ScoringWorker(
+        settings,
+        scorers,
+        [ScoringShard(number, settings, topics, scorers, controls.controls, arms) for number in numbers],
+        RedisCheckpoints(redis.connect(settings.checkpoint_redis_url), settings.topic_prefix),
+        lambda shard: ShardPublisher(settings, shard),
+        controls,
+        ExperimentReader(settings, arms, clock, scorers.need),
+        clock,
+    )
+
+
+def run(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT, then end after the turn at hand.
+
+    Raises:
+        Failure: another worker took a shard over, or a server went away; nothing is lost, start it again.
+    """
+    worker: ScoringWorker | None = None
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        log.info("%s: stopping after this turn", signal.Signals(number).name)
+        if worker is None:  # still loading
+            raise SystemExit(0)
+        worker.stop()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    worker = make_worker(settings, SystemClock())
+    metrics.serve(settings.metrics_port)
+    try:
+        worker.run()
+    except Fenced as fenced:
+        raise Failure(f"{fenced}; two workers were given the same shard (setting scorer_shards)") from fenced
+    except (ConnectionError, KafkaException) as error:
+        raise Unreachable(f"a server went away: {one_line(error)}") from error

@@ -1,0 +1,1 @@
+"""A history counted all at once, before the live stages take over."""

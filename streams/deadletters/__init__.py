@@ -1,0 +1,1 @@
+"""Records that could not be used: kept with place, cause and bytes, sent again once mended."""
