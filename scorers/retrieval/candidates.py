@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,7 +15,7 @@ from infra.settings import Settings
 from scorers.keywords.table import Keyword, may_show
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import Found, Fused, fuse
+from scorers.retrieval.fusion import EQUAL, Found, Fused, fuse
 from scorers.retrieval.matching import Matcher
 from scorers.retrieval.neighbours import Neighbours
 from scorers.retrieval.sources.adopted import Adopted
@@ -72,9 +72,13 @@ class CandidateGenerator:
         clock: Clock,
         pairs: Iterable[tuple[str, str, int, int]] = (),
         days: float = 0.0,
+        weights: Mapping[str, float] = EQUAL,
+        more_sources: Sequence[Source] = (),
     ) -> None:
-        """`pairs`: item, canonical, clicks, purchases so far; `days`: length of the history behind the catalogue."""
+        """`pairs`: item, canonical, clicks, purchases so far; `days`: length of the history behind the catalogue;
+        `weights`: of the sources when they are fused."""
         self._settings = settings
+        self._weights = weights
         self._encoder = encoder
         self.catalogue = catalogue
         self._index = index
@@ -88,6 +92,7 @@ class CandidateGenerator:
             self.co_searched,
             self.rising,
             Adopted(),
+            *more_sources,
         ]
         self._matcher = Matcher(encoder, catalogue)
 
@@ -112,7 +117,9 @@ class CandidateGenerator:
         limit = self._settings.candidates_per_source
         answers = {source.name: source.find(queries, limit) for source in self.sources}
         fused = [
-            self._pool(query, fuse({name: hits[row] for name, hits in answers.items()}))
+            self._pool(
+                query, fuse({name: hits[row] for name, hits in answers.items()}, self._weights, query.text.terms)
+            )
             for row, query in enumerate(queries)
         ]
         self._learn({one.canonical for ones in fused for one in ones}, queries)

@@ -61,6 +61,7 @@ class RetrievalAsOf:
         self.catalogue = generator.catalogue
         self.items = judged_items(history, until, generator)
         queries = generator.read(self.items.requests)
+        self._said = [query.text.terms for query in queries]
         asked = [source for source in generator.sources if source.name != "adopted"]
         self.lists: dict[str, Lists] = {source.name: source.find(queries, POOL) for source in asked}
         self.baselines = _baselines(generator, queries)
@@ -76,8 +77,11 @@ class RetrievalAsOf:
 
     def _fused(self, lists: Mapping[str, Lists], weights: Mapping[str, float]) -> Lists:
         return [
-            [(one.canonical, one.score) for one in fuse({name: found[row] for name, found in lists.items()}, weights)]
-            for row in range(len(self.items.requests))
+            [
+                (one.canonical, one.score)
+                for one in fuse({name: found[row] for name, found in lists.items()}, weights, said)
+            ]
+            for row, said in enumerate(self._said)
         ]
 
 

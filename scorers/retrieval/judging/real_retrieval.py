@@ -68,7 +68,10 @@ def ranked_by_sources(real: RealText, encoder: Encoder, settings: Settings) -> d
         name: Ranked(real, [[canonical for canonical, _ in row] for row in found]) for name, found in hits.items()
     }
     for name, weights in (("fused", EQUAL), ("weighted", MEASURED)):
-        fused = [fuse({source: found[row] for source, found in hits.items()}, weights) for row in range(len(queries))]
+        fused = [
+            fuse({source: found[row] for source, found in hits.items()}, weights, query.text.terms)
+            for row, query in enumerate(queries)
+        ]
         ranked[name] = Ranked(real, [[one.canonical for one in row] for row in fused])
     return ranked
 

@@ -12,7 +12,7 @@ from infra.settings import DAY_MS, load
 from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
-from scorers.retrieval.fusion import Found, fuse
+from scorers.retrieval.fusion import UNSAID, Found, fuse
 from scorers.retrieval.lexical import LexicalIndex, text_terms
 from scorers.retrieval.neighbours import ExactNeighbours
 from scorers.retrieval.text import MAX_CHARACTERS, matching_text, product_text
@@ -117,6 +117,21 @@ def test_fusion_adds_reciprocal_ranks_and_keeps_what_each_source_said() -> None:
     assert fused[0].score == pytest.approx(1 / 62 + 1 / 61)
     assert fused[0].found == {"dense": Found(0.8, 2), "other": Found(7.0, 1)}
     assert fuse({"dense": [("a", 0.9)], "other": [("b", 7.0)]}, {"other": 2.0})[0].canonical == "b"
+
+
+def test_a_keyword_is_worth_less_for_each_word_that_the_product_does_not_say() -> None:
+    said = text_terms("Red rain boots")
+    hits = [(normal_form(text), 1.0) for text in ("blue suede boots", "blue boots", "red boots")]
+    fused = fuse({"dense": hits}, said=said)
+    assert [one.canonical for one in fused] == [canonical for canonical, _ in hits[::-1]]
+    assert [one.score for one in fused] == pytest.approx([1 / 63, UNSAID / 62, UNSAID**2 / 61])
+    assert fuse({"dense": hits}) == fuse({"dense": hits}, said=normal_form("blue suede red boots").split())
+
+
+def test_of_two_keywords_the_one_that_the_product_says_comes_first() -> None:
+    market = Market(pairs=[("i1", normal_form("desk lamp"), 9, 9)])
+    (candidates,) = market.generator.for_items([ItemRequest(product("Kids red boots"), "a")])
+    assert candidates[0].keyword.text == "boots kids red"
 
 
 # --- sources and candidates --------------------------------------------------------------------------------------
