@@ -80,6 +80,7 @@ EXPERIMENT_UNITS = Gauge("keypulse_experiment_units", "Units exposed", ["experim
 EXPERIMENT_P_VALUE = Gauge(
     "keypulse_experiment_p_value", "Of the tests that arms hold the units they should", ["experiment", "check"]
 )
+EXPERIMENT_STOPPED = Gauge("keypulse_experiment_stopped", "1 once an arm is stopped", ["experiment", "arm"])
 EXPERIMENT_GUARDRAIL_UPPER = Gauge(
     "keypulse_experiment_guardrail_upper",
     "Upper bound of the relative change of campaigns created",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from scorers.experiments.metrics import METRICS, Metric
 from scorers.experiments.moments import Moments
 from scorers.experiments.plan import Arm, Plan
 from scorers.experiments.sequential import radius, widened
+from scorers.experiments.stops import Stop
 from scorers.experiments.tables import Tables
 from scorers.experiments.units import exposed, final, moments, unit_sums
 from scorers.experiments.watching import Balance, exposure_balance, sample_ratio
@@ -60,6 +61,9 @@ class Comparison:
     complier: ComplierEffect | None
     naive: Naive | None
     power: float
+    stop: Stop | None
+    mixed: int
+    """Units of the arm that had it for a part of their window only, or not at all, since it was stopped."""
     decision: Decision
     more_days: int | None
     """Until the sequence would be tight enough to find the planned effect; only of an undecided sequential plan."""
@@ -85,8 +89,10 @@ class Analysis:
         return self.as_of_ms >= self.ends_ms
 
 
-def analyse(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int) -> Analysis:
-    """Judge an experiment by the units that are final as of a moment.
+def analyse(
+    plan: Plan, tables: Tables, as_of_ms: int, late_ms: int, stops: Mapping[str, Stop] | None = None
+) -> Analysis:
+    """Judge an experiment by the units that are final as of a moment. `stops`: by arm, those that were stopped.
 
     Raises:
         BadTables: exposures don't fit the plan or are none.
@@ -103,7 +109,9 @@ def analyse(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int) -> Analysis
         )
     ends = ends_ms(plan, late_ms)
     ratio, exposure = sample_ratio(plan, exposures), exposure_balance(plan, tables)
-    look = _Look(plan, tables, done, sum(units.values()), as_of_ms >= ends, not (ratio.alarm or exposure.alarm))
+    known = {arm: one for arm, one in (stops or {}).items() if one.at <= as_of_ms}
+    sound = not (ratio.alarm or exposure.alarm)
+    look = _Look(plan, tables, done, sum(units.values()), as_of_ms >= ends, sound, known)
     comparisons = [look.compare(arm) for arm in plan.treatments]
     control = moments(look.sums, plan.control.name)
     return Analysis(plan, as_of_ms, ends, ratio, exposure, units, control, comparisons, funnel(plan, tables, done))
@@ -112,9 +120,18 @@ def analyse(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int) -> Analysis
 class _Look:
     """One look at the final units."""
 
-    def __init__(self, plan: Plan, tables: Tables, done: pl.DataFrame, units: int, over: bool, sound: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        tables: Tables,
+        done: pl.DataFrame,
+        units: int,
+        over: bool,
+        sound: bool,
+        stops: Mapping[str, Stop],
+    ) -> None:
         self._plan, self._tables, self._done = plan, tables, done
-        self._units, self._over, self._sound = units, over, sound
+        self._units, self._over, self._sound, self._stops = units, over, sound, stops
         self._level = level_of(plan)
         self.sums = unit_sums(plan, tables, done)
 
@@ -143,6 +160,8 @@ class _Look:
             others.get(catalogue.NORTH_STAR_WINSORISED.name),
             self._sound,
             self._over,
+            self._stops.get(arm.name),
+            self._mixed(arm),
         )
         decision = decide(plan, evidence)
         complier = self._complier(arm, primary_metric)
@@ -160,9 +179,19 @@ class _Look:
             complier,
             self._naive(arm, primary_metric, complier),
             power_at(primary.on(plan.effect.scale), plan.effect.size, self._critical()),
+            evidence.stop,
+            evidence.mixed,
             decision,
-            self._more_days(primary) if plan.sequential and decision.verdict == "inconclusive" else None,
+            self._more_days(primary)
+            if plan.sequential and decision.verdict == "inconclusive" and evidence.stop is None
+            else None,
         )
+
+    def _mixed(self, arm: Arm) -> int:
+        if arm.name not in self._stops:
+            return 0
+        window_ends = pl.col("exposed_at") + self._plan.window_ms
+        return self._done.filter(pl.col("arm") == arm.name, window_ends > self._stops[arm.name].at).height
 
     def _estimate(self, sums: pl.DataFrame, arm: Arm, metric: Metric, cuped: bool) -> Estimate:
         plan = self._plan

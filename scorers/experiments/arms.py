@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scorers.experiments.assignment import assign, overlapping, unit_of
 from scorers.experiments.plan import HOLD_OUT, Plan
@@ -11,6 +11,7 @@ from streams.contracts.messages import CampaignState
 
 DEFAULT = "default"
 """The arm of a campaign that is in no experiment."""
+_FOR_GOOD = 1 << 62
 
 
 @dataclass(frozen=True)
@@ -21,24 +22,35 @@ class Experiment:
     checksum: str
     ends_ms: int
     """When its last unit is judged. The arms end then; the hold-out stands on."""
+    stopped: frozenset[str] = frozenset()
+    """Arms whose units are shown what the control is shown."""
+
+    def with_stops(self, arms: frozenset[str]) -> Experiment:
+        """The same with these arms stopped, beside those that are already."""
+        return self if arms <= self.stopped else replace(self, stopped=self.stopped | arms)
+
+    @property
+    def stands_until_ms(self) -> int:
+        """With an arm stopped it stands until somebody takes it away: at its end all would get what was stopped."""
+        return _FOR_GOOD if self.stopped else self.ends_ms
 
     @property
     def bundles(self) -> list[str]:
         """Folders of the models that its arms are scored with, beside the worker's own."""
-        return [arm.bundle for arm in self.plan.arms if arm.bundle]
+        return [arm.bundle for arm in self.plan.arms if arm.bundle and arm.name not in self.stopped]
 
     def place(self, campaign: CampaignState, now_ms: int) -> Place | None:
         """Where a campaign stands now; None when it is not in the experiment."""
         if now_ms < self.plan.start_ms:
             return None
-        running = now_ms < self.ends_ms
         unit = unit_of(campaign, self.plan.unit)
         name = assign(self.plan, unit)
-        if name is None or not (running or name == HOLD_OUT):
+        if name is None or not (now_ms < self.stands_until_ms or name == HOLD_OUT):
             return None
         arm = next((arm for arm in self.plan.arms if arm.name == name), None)
-        shows = arm is not None and arm.shows == "suggestions"
-        return Place(self, unit, name, running, shows, arm.bundle if arm else None)
+        shown = self.plan.control if name in self.stopped else arm
+        shows = shown is not None and shown.shows == "suggestions"
+        return Place(self, unit, name, now_ms < self.ends_ms, shows, shown.bundle if shown else None)
 
 
 @dataclass(frozen=True)
@@ -97,7 +109,7 @@ class Arms:
 def conflict(one: Experiment, others: Sequence[Experiment]) -> str | None:
     """Why an experiment cannot run beside others: a unit would stand in two arms of a layer, or have two models."""
     for other in others:
-        if max(one.plan.start_ms, other.plan.start_ms) >= min(one.ends_ms, other.ends_ms):
+        if max(one.plan.start_ms, other.plan.start_ms) >= min(one.stands_until_ms, other.stands_until_ms):
             continue
         if overlapping(one.plan, [other.plan]):
             return f"layer: {other.plan.name} has a part of {one.plan.layer.name!r} that it claims, too"

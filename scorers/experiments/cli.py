@@ -1,4 +1,4 @@
-"""Commands of the experiments: plan, collect, status, report, and the proof of their statistics."""
+"""Commands of the experiments: plan, collect, status, stop, report, and the proof of their statistics."""
 
 from __future__ import annotations
 
@@ -53,6 +53,21 @@ def status(name: Annotated[str, NAME], as_of: Annotated[str | None, AS_OF] = Non
         raise typer.Exit(1)
 
 
+@app.command("stop")
+def stop(
+    name: Annotated[str, NAME],
+    arm: Annotated[str | None, typer.Option(help="Arm to stop; every treatment when left out")] = None,
+    reason: Annotated[str, typer.Option(help="Why; the report says it")] = "",
+) -> None:
+    """Stop an arm, for good: from now on its sellers are shown what the control is, and are judged as assigned.
+
+    Example: keypulse experiment stop boots --arm suggestions --reason "sellers complain of odd keywords"
+    """
+    from scorers.experiments.commands import stop_command
+
+    stop_command(name, arm, reason)
+
+
 @app.command("report")
 def report(
     name: Annotated[str, NAME],
@@ -87,14 +102,17 @@ def weekly(
 def watch(
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks")] = 3_600.0,
     metrics_port: Annotated[int, typer.Option(min=0, max=65_535, help="Prometheus endpoint; 0 serves none")] = 0,
+    stop: Annotated[bool, typer.Option(help="Stop an arm that breaches its guardrail, or only alert")] = True,
 ) -> None:
     """Collect and check every started experiment until SIGTERM: sample ratio, exposure, guardrail, as metrics.
 
+    An arm that surely creates fewer campaigns than the margin allows is stopped.
+
     Example: keypulse experiment watch --metrics-port 9105
     """
-    from scorers.experiments.commands import watch_command
+    from scorers.experiments.watch import watch_command
 
-    watch_command(every, metrics_port)
+    watch_command(every, metrics_port, stop)
 
 
 @app.command("validate")

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import signal
 from pathlib import Path
-from threading import Event
 
 import msgspec
 import typer
 
-from infra import metrics
 from infra.clock import SystemClock
 from infra.failure import Failure
-from infra.log import get_logger
 from infra.settings import Settings
 from infra.stack import state
 from scorers.experiments.analysis import analyse
@@ -28,13 +24,13 @@ from scorers.experiments.report.content import content
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
 from scorers.experiments.report.plots import power_plot
-from scorers.experiments.status import show, status_of
-from scorers.experiments.tables import BadTables, Tables
+from scorers.experiments.status import status_of
+from scorers.experiments.stops import stop, stopped_arms, stops_of
+from scorers.experiments.tables import Tables
 from scorers.experiments.weekly import weekly
+from scorers.experiments.words import moment
 from scorers.history import History
 from streams.log_reader import log_reader
-
-log = get_logger(__name__)
 
 
 class BadDay(Failure):
@@ -80,40 +76,34 @@ def collect_command(name: str) -> None:
 
 def status_command(name: str, as_of: str | None) -> bool:
     """Print how far an experiment is. Whether nothing must be done."""
-    settings, moment = state.settings(), _moment(as_of)
+    settings, as_of_ms = state.settings(), _moment(as_of)
     started = load(folder_of(settings), name)
-    found = status_of(started, Tables.read(started.tables), moment, settings.late_horizon_ms)
+    found = status_of(started, Tables.read(started.tables), as_of_ms, settings.late_horizon_ms)
     typer.echo(found.text)
     return not found.alarms
 
 
-def watch_command(every_s: float, metrics_port: int) -> None:
-    """Collect and look at every started experiment again and again, until SIGTERM; what is found shows as metrics."""
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    settings, clock = state.settings(), SystemClock()
-    metrics.serve(metrics_port)
-    while not stop.is_set():
-        for name in known(folder_of(settings)):
-            started = load(folder_of(settings), name)
-            with log_reader(settings, GROUP) as reader:
-                tables = collect(started, settings, reader)
-            try:
-                found = status_of(started, tables, clock.now_ms(), settings.late_horizon_ms)
-            except BadTables as why:
-                log.warning("%s: %s", name, why)
-                continue
-            show(found, name)
-            log.info("%s", found.text)
-        stop.wait(every_s)
+def stop_command(name: str, arm: str | None, reason: str) -> None:
+    """Stop an arm, or every treatment, and say what follows."""
+    settings = state.settings()
+    started = load(folder_of(settings), name)
+    stops = stop(started, arm, "operator", reason, SystemClock().now_ms())
+    control = started.frozen.as_started().control
+    shown = "nothing" if control.shows == "nothing" else f"what {control.name} is"
+    typer.echo(
+        f"{name}: {', '.join(one.arm for one in stops)} stopped from {moment(stops[0].at)} on, for good. Workers heed "
+        f"it within seconds: its units are shown {shown}, and are judged as they were assigned.\n"
+        "The experiment no longer ends by itself. Once it is decided what all sellers are to get, take its folder "
+        f"away: {started.folder}"
+    )
 
 
 def weekly_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME-weekly.md: what sellers do with suggestions, week by week, and whether it sells more."""
-    settings, moment = state.settings(), _moment(as_of)
+    settings, as_of_ms = state.settings(), _moment(as_of)
     started = load(folder_of(settings), name)
-    text = weekly(started.plan, Tables.read(started.tables), moment, settings.late_horizon_ms)
+    stops = stops_of(started.folder)
+    text = weekly(started.plan, Tables.read(started.tables), as_of_ms, settings.late_horizon_ms, stops)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}-weekly.md").write_text(text)
     typer.echo(text)
@@ -121,9 +111,10 @@ def weekly_command(name: str, as_of: str | None, out: Path) -> None:
 
 def report_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME.md and NAME.html."""
-    settings, moment = state.settings(), _moment(as_of)
+    settings, as_of_ms = state.settings(), _moment(as_of)
     started = load(folder_of(settings), name)
-    analysis = analyse(started.plan, Tables.read(started.tables), moment, settings.late_horizon_ms)
+    stops = stops_of(started.folder)
+    analysis = analyse(started.plan, Tables.read(started.tables), as_of_ms, settings.late_horizon_ms, stops)
     blocks = content(started, analysis)
     out.mkdir(parents=True, exist_ok=True)
     (out / f"{name}.md").write_text(markdown(blocks))
@@ -141,7 +132,11 @@ def _check_layer(plan: Plan, settings: Settings, now_ms: int) -> None:
     """
     folder = folder_of(settings)
     others = [load(folder, name).plan for name in known(folder) if name != plan.name]
-    running = [other for other in others if ends_ms(other, settings.late_horizon_ms) > now_ms]
+    running = [
+        other
+        for other in others
+        if ends_ms(other, settings.late_horizon_ms) > now_ms or stopped_arms(folder / other.name)
+    ]
     for other in overlapping(plan, running):
         raise BadPlan(
             f"layer: {other.name} has {other.layer.begin:g} to {other.layer.end:g} of {other.layer.name!r} already; "

@@ -3,6 +3,10 @@
 *Go* when the primary metric's interval lies above 0, campaigns created are not inferior by the margin, and revenue is
 not significantly down. *No-go* when the primary's interval lies below the planned effect, or campaigns created are
 surely below the margin, or revenue is significantly down. Else inconclusive. Looked at in this order.
+
+An arm that its guardrail stopped is a *no-go*, for the sequence that stopped it holds at every look. Of one that was
+stopped otherwise, units with time after the stop in their window make the arm look like the control: that they found
+no harm, or too little gain, says nothing, but harm that is found in spite of them stands.
 """
 
 from __future__ import annotations
@@ -12,7 +16,9 @@ from typing import Literal
 
 from scorers.experiments.estimates import Estimate
 from scorers.experiments.plan import Plan
+from scorers.experiments.stops import Stop
 from scorers.experiments.watching import breached
+from scorers.experiments.words import moment
 
 Verdict = Literal["go", "no-go", "inconclusive"]
 
@@ -30,6 +36,10 @@ class Evidence:
     """No alarm of sample ratio or exposure."""
     over: bool
     """All planned units are final."""
+    stop: Stop | None = None
+    """Of the arm."""
+    mixed: int = 0
+    """Units of the arm that had it for a part of their window only."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,12 @@ def decide(plan: Plan, evidence: Evidence) -> Decision:
             "arms don't hold the units they should, so that no difference can be trusted",
             "Something other than chance decided who is in which arm. Find the fault, mend it and start anew.",
         )
+    if evidence.stop is not None and evidence.stop.by == "guardrail":
+        return Decision(
+            "no-go",
+            f"the guardrail stopped the arm on {moment(evidence.stop.at)}",
+            f"Sellers who were offered suggestions created fewer campaigns: {evidence.stop.reason}.",
+        )
     if not plan.sequential and not evidence.over:
         return Decision(
             "inconclusive",
@@ -59,7 +75,7 @@ def decide(plan: Plan, evidence: Evidence) -> Decision:
         )
     down = evidence.revenue is not None and evidence.revenue.absolute.high < 0
     inferior = evidence.created is None or evidence.created.relative.low <= -margin
-    if primary.low > 0 and not inferior and not down:
+    if primary.low > 0 and not inferior and not down and not evidence.mixed:
         small = primary.high < plan.effect.size
         return Decision(
             "go",
@@ -75,6 +91,12 @@ def decide(plan: Plan, evidence: Evidence) -> Decision:
         )
     if down:
         return Decision("no-go", "revenue is significantly down", "Sellers who were offered suggestions earned less.")
+    if evidence.stop is not None and evidence.mixed:
+        return Decision(
+            "inconclusive",
+            f"the arm was stopped on {moment(evidence.stop.at)}, within the window of {evidence.mixed:,} of its units",
+            "What these units did is a mix of both arms. It shows no harm, and neither that there is none.",
+        )
     if primary.high < plan.effect.size:
         return Decision(
             "no-go",

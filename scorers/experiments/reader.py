@@ -1,4 +1,4 @@
-"""Keeps the started experiments of a running worker up to date: a plan that is started is heeded within a minute."""
+"""Keeps the started experiments of a running worker up to date: what is started or stopped is heeded in seconds."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from infra import metrics
 from infra.clock import Clock
 from infra.failure import Failure
 from infra.log import get_logger
-from infra.settings import MINUTE_MS, Settings
+from infra.settings import Settings
 from scorers.experiments.arms import Arms, Experiment, conflict
 from scorers.experiments.frozen import folder_of, known, load, read_frozen
+from scorers.experiments.stops import stopped_arms
 
 log = get_logger(__name__)
 
-_EVERY_MS = MINUTE_MS
+_EVERY_MS = 5_000
 _NEVER = 1 << 62
 
 
@@ -39,17 +40,17 @@ class ExperimentReader:
         self._next_at = 0
         self._problems: dict[str, str] = {}
 
-    def poll(self) -> None:
-        """Look at the folder, at most once a minute."""
+    def poll(self) -> bool:
+        """Look at the folder, every few seconds. Whether an arm was stopped since: its lists are to be withdrawn."""
         now = self._clock.now_ms()
         if now < self._next_at:
-            return
+            return False
         self._next_at = now + _EVERY_MS
         running = {one.plan.name: one for one in self._arms.experiments}
         experiments: dict[str, Experiment] = {}
         for name in known(self._folder):
             if name in running:
-                experiments[name] = running[name]
+                experiments[name] = self._with_stops(running[name])
                 self._tell(name, self._change(running[name]), "goes on as it was started")
         for name in sorted(known(self._folder), key=self._frozen_at):
             if name in experiments:
@@ -60,6 +61,7 @@ class ExperimentReader:
             except Failure as refused:
                 self._tell(name, str(refused), "refused")
         self._arms.experiments = tuple(experiments.values())
+        return any(experiments[name].stopped != one.stopped for name, one in running.items() if name in experiments)
 
     def _accepted(self, name: str, others: Sequence[Experiment], now_ms: int) -> Experiment:
         """The experiment as it was frozen, if it can run beside the others.
@@ -71,16 +73,24 @@ class ExperimentReader:
 
         frozen = read_frozen(self._folder, name)
         plan = frozen.as_started()
-        one = Experiment(plan, frozen.checksum, ends_ms(plan, self._late_ms))
+        one = self._with_stops(Experiment(plan, frozen.checksum, ends_ms(plan, self._late_ms)))
         if problem := conflict(one, others):
             raise Refused(problem)
-        for bundle in one.bundles if now_ms < one.ends_ms else ():
+        for bundle in one.bundles if now_ms < one.stands_until_ms else ():
             try:
                 self._need_bundle(bundle)
             except Failure as refused:
                 raise Refused(f"arms.bundle: {refused}") from refused
         log.info("experiment %s: from %s, checksum %s", name, plan.start, frozen.checksum[:12])
         return one
+
+    def _with_stops(self, one: Experiment) -> Experiment:
+        """The experiment with the arms stopped that its folder says."""
+        after = one.with_stops(stopped_arms(self._folder / one.plan.name))
+        for arm in sorted(after.stopped - one.stopped):
+            control = one.plan.control.name
+            log.warning("experiment %s: arm %s is stopped: it shows what %s does", one.plan.name, arm, control)
+        return after
 
     def _frozen_at(self, name: str) -> int:
         """The same order in every worker; what cannot be read comes last."""

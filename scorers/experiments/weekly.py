@@ -6,6 +6,8 @@ were exposed before it began, and what all their campaigns sold in it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from infra.settings import DAY_MS
@@ -13,18 +15,19 @@ from scorers.experiments.estimates import NothingToEstimate, estimate
 from scorers.experiments.funnel import ACTIONS
 from scorers.experiments.metrics import BESIDE_PRIMARY
 from scorers.experiments.plan import HOLD_OUT, Plan
+from scorers.experiments.stops import Stop
 from scorers.experiments.tables import Tables
 from scorers.experiments.units import moments, unit_sums
-from scorers.experiments.words import bounds, day
+from scorers.experiments.words import bounds, day, moment
 
 _WEEK_MS = 7 * DAY_MS
 _HEAD = ("week from", "units", "without", "shown", "accepted", "dismissed", "accepted of shown", "purchases a unit")
 
 
-def weekly(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int) -> str:
+def weekly(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int, stops: Mapping[str, Stop] | None = None) -> str:
     """Markdown: a row for each whole week since the start whose late corrections are in.
 
-    The intervals are of one week each and not corrected for the number of weeks.
+    The intervals are of one week each and not corrected for the number of weeks. `stops`: by arm, those stopped.
     """
     first = tables.exposures.group_by("unit").agg(pl.col("arm").first(), pl.col("exposed_at").min())
     held_out = first.filter(arm=HOLD_OUT).height > 0
@@ -34,6 +37,11 @@ def weekly(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int) -> str:
         f"# {plan.name}, week by week",
         "",
         f"Units offered suggestions against {without}; as of {day(as_of_ms)}. Each interval is of its own week.",
+        *(
+            f"{arm} was stopped on {moment(one.at)}: it is offered nothing more than {plan.control.name} from then on."
+            for arm, one in (stops or {}).items()
+            if one.at <= as_of_ms
+        ),
         "",
         "| " + " | ".join(_HEAD) + " |",
         "|" + "---|" * len(_HEAD),

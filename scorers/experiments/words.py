@@ -13,6 +13,11 @@ def day(at_ms: int) -> str:
     return datetime.datetime.fromtimestamp(at_ms / 1_000, datetime.UTC).date().isoformat()
 
 
+def moment(at_ms: int) -> str:
+    """A moment to the minute, UTC."""
+    return datetime.datetime.fromtimestamp(at_ms / 1_000, datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def share(value: float, digits: int = 1) -> str:
     """A signed percentage."""
     return f"{100 * value:+.{digits}f} %" if math.isfinite(value) else ("no lower bound" if value < 0 else "no bound")

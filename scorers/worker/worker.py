@@ -8,7 +8,7 @@ workers that were given the same shard the later one fences the other off.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -141,10 +141,7 @@ class ScoringWorker:
             runner.start()
         self._take_over()
         lost = self._assign() or any(not runner.offsets for runner in self.runners)
-        known = known_campaigns(self._settings) if lost else frozenset()
-        now = self._clock.now_ms()
-        for shard in self.shards:
-            shard.rescore_all("restarted", now, known)
+        self._rescore_all("restarted", known_campaigns(self._settings) if lost else frozenset())
         metrics.PARTITIONS_OWNED.labels("scorer").set(len(self.shards))
         log.info("scoring shards %s", ", ".join(str(shard.number) for shard in self.shards))
 
@@ -152,7 +149,8 @@ class ScoringWorker:
         """Signals pile up for a moment; then each shard scores what they concern and tells what is worth a message."""
         records = self._read()
         self._controls.poll()
-        self._experiments.poll()
+        if self._experiments.poll():
+            self._rescore_all("stopped")
         self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
         now = self._clock.now_ms()
         self._scorer.prepare([campaign for shard in self.shards for campaign in shard.next_campaigns(now)])
@@ -169,6 +167,11 @@ class ScoringWorker:
     def waiting(self) -> int:
         """Campaigns that wait to be scored."""
         return sum(shard.waiting for shard in self.shards)
+
+    def _rescore_all(self, cause: str, known: Collection[str] = ()) -> None:
+        now = self._clock.now_ms()
+        for shard in self.shards:
+            shard.rescore_all(cause, now, known)
 
     def _read(self) -> list[Record]:
         """What is there after `scorer_interval_ms`, or at once when campaigns wait that should be scored."""

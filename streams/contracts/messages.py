@@ -208,7 +208,8 @@ class Trigger(Struct, frozen=True, kw_only=True):
 
     entity: str
     cause: str
-    """As of a signal, or `restarted`, or `refreshed` (nothing moved much, but it was long ago)."""
+    """As of a signal, or `restarted`, `refreshed` (nothing moved much, but it was long ago) or `stopped` (an arm of an
+    experiment was)."""
     metric: str = ""
     window: str = ""
     before: int = 0

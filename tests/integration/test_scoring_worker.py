@@ -27,6 +27,7 @@ from scorers.experiments.collection import collect
 from scorers.experiments.frozen import folder_of, freeze, load
 from scorers.experiments.plan import parse
 from scorers.experiments.reader import ExperimentReader
+from scorers.experiments.stops import stop
 from scorers.retrieval.candidates import CandidateGenerator
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import ExactNeighbours
@@ -347,6 +348,34 @@ def test_an_experiment_logs_each_campaign_once_and_tells_only_where_its_arm_show
     exposures = [msgspec.json.decode(record.value or b"", type=Exposure) for record in records]
     assert {one.plan_checksum for one in exposures} == {frozen.checksum}
     assert len({(one.campaign, one.exposed_at) for one in exposures}) == len(CAMPAIGNS)
+
+
+def test_a_stopped_arm_is_told_nothing_more_and_goes_on_being_exposed(deployment: Deployment, tmp_path: Path) -> None:
+    plan = parse(PLAN, "boots.yaml")
+    shown = [name for name in CAMPAIGNS if assign(plan, f"s-{name}") == "suggestions"]
+    (tmp_path / "boots.yaml").write_text(PLAN)
+    folder = folder_of(deployment.settings)
+    freeze(tmp_path / "boots.yaml", plan, folder, NOW)
+    late = next(name for name in (f"late{n}" for n in range(99)) if assign(plan, f"s-{name}") == "suggestions")
+    with deployment.worker():
+        deployment.states(*CAMPAIGNS, seller="s-{}")
+        deployment.wait(covers(*shown))
+        stop(load(folder, "boots"), "suggestions", "operator", "odd keywords", NOW)
+        deployment.wait(covers(*shown, version=2))
+        before = scored()
+        deployment.surge("boots kids")
+        deployment.states(late, seller="s-{}")
+        while scored() < before + len(CAMPAIGNS) + 1:
+            assert deployment.failures == []
+    assert deployment.failures == []
+    read = deployment.read()
+    assert versions(read) == {name: [1, 2] for name in shown}
+    second = [one.suggestions for one in read if one.suggestions and one.suggestions.version == 2]
+    assert {(one.arm, one.trigger.cause, *one.suggestions) for one in second} == {("boots/suggestions", "stopped")}
+    with log_reader(deployment.settings, "test") as reader:
+        collected = collect(load(folder, "boots"), deployment.settings, reader)
+    arm_of = dict(collected.exposures.select("campaign", "arm").iter_rows())
+    assert arm_of == {name: assign(plan, f"s-{name}") for name in [*CAMPAIGNS, late]}
 
 
 def test_of_two_workers_the_later_one_owns_the_shard(deployment: Deployment) -> None:

@@ -14,8 +14,9 @@ from scorers.experiments.metrics import METRICS, Metric
 from scorers.experiments.plan import Plan
 from scorers.experiments.report.blocks import Block, Heading, Plot, Rows, Text, Verdict
 from scorers.experiments.report.plots import day_plot, effect_plot, funnel_plot, power_plot
+from scorers.experiments.stops import Stop
 from scorers.experiments.watching import ALARM_LEVEL, Balance
-from scorers.experiments.words import bounds, day, p_value, share
+from scorers.experiments.words import bounds, day, moment, p_value, share
 
 LIMITS = (
     "Sellers bid against each other for the places on a page. Treated sellers take auctions from controls, so that the "
@@ -62,6 +63,8 @@ def _comparison(plan: Plan, analysis: Analysis, one: Comparison) -> Iterator[Blo
     effect = one.primary.on(plan.effect.scale)
     yield Heading(2, f"{one.arm.name} against {plan.control.name}")
     yield Verdict(decision.verdict, f"{decision.words} Decided by: {decision.rule}.")
+    if one.stop is not None:
+        yield Text(_stopped(plan, analysis, one, one.stop))
     yield Text(_headline(plan, one))
     if one.more_days is not None:
         yield Text(f"At today's pace about **{one.more_days} more days** would be enough to find the planned effect.")
@@ -111,6 +114,16 @@ def _comparison(plan: Plan, analysis: Analysis, one: Comparison) -> Iterator[Blo
             ["segment", "effect (interval)"],
             [[f"{by}: {name}", bounds(item.relative)] for by, name, item in one.segments],
         )
+
+
+def _stopped(plan: Plan, analysis: Analysis, one: Comparison, stop: Stop) -> str:
+    reason = f": {stop.reason}" if stop.reason else ""
+    return (
+        f"**{one.arm.name} was stopped on {moment(stop.at)} by the {stop.by}**{reason}. From then on its units were "
+        f"shown what {plan.control.name} shows, so that outcomes after it are of mixed treatment: those of "
+        f"{one.mixed:,} of {analysis.units[one.arm.name]:,} units. All are judged as they were assigned (intention to "
+        "treat), which makes the arms look more alike than the treatment made them."
+    )
 
 
 def _headline(plan: Plan, one: Comparison) -> str:

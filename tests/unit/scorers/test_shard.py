@@ -537,6 +537,21 @@ def test_an_arm_with_a_bundle_is_scored_with_it_and_no_other_arm_is() -> None:
     assert shop.turn() == [None, None]
 
 
+def test_an_arm_that_is_stopped_withdraws_its_lists_and_is_exposed_as_before() -> None:
+    shop = in_experiment(*ARMS)
+    shop.turn()
+    shop.run(EXPERIMENT.with_stops(frozenset({"suggestions", "other"})))
+    shop.shard.rescore_all("stopped", shop.clock.now_ms())
+    withdrawn = [one for one in shop.turn() if one]
+    assert {one.campaign for one in withdrawn} == {"suggestions", "other"}
+    assert {(one.trigger.cause, *one.suggestions) for one in withdrawn} == {("stopped",)}
+    shop.surge("boots kids")
+    shop.campaign("late", "i1", seller=SELLERS["other"])
+    assert shop.turn(INTERVAL) == []
+    late = next(one for one in shop.exposures() if one.campaign == "late")
+    assert (late.arm, late.published, late.model_version) == ("other", False, "test-model")
+
+
 # --- crashes ----------------------------------------------------------------------------------------------------
 
 

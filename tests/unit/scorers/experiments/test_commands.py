@@ -40,6 +40,25 @@ def test_from_plan_to_report(experiment, tmp_path: Path) -> None:  # type: ignor
     assert "week by week" in experiment("weekly", "boots", "--as-of", "2031-03-01").output
 
 
+def test_an_arm_is_stopped_and_every_command_says_so(experiment, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    experiment("plan", "boots.yaml", "--start")
+    tables(plan(), lift=1.5).write(tmp_path / "home" / "experiments" / "boots" / "tables")
+    said = experiment("stop", "boots", "--arm", "suggestions", "--reason", "odd keywords")
+    assert said.exit_code == 0, said.output
+    assert "suggestions stopped from" in said.output
+    assert "are shown nothing" in said.output
+    assert "stopped already" in str(experiment("stop", "boots").exception)
+    assert "no experiment 'shoes'" in str(experiment("stop", "shoes").exception)
+    record = tmp_path / "home" / "experiments" / "boots" / "stopped" / "suggestions.json"
+    record.write_text('{"arm": "suggestions", "at": 1927065600000, "by": "operator", "reason": "odd keywords"}')
+    assert "stopped  suggestions since 2031-01-25" in experiment("status", "boots", "--as-of", "2031-01-30").output
+    assert experiment("report", "boots", "--as-of", "2031-03-01").exit_code == 0
+    assert "odd keywords" in (tmp_path / "reports" / "boots.md").read_text()
+    assert "stopped on 2031-01-25" in experiment("weekly", "boots", "--as-of", "2031-03-01").output
+    (tmp_path / "later.yaml").write_text(PLAN.replace("boots", "later").replace("2031-01-06", "2032-01-05"))
+    assert "layer: boots has 0 to 1" in str(experiment("plan", "later.yaml", "--start").exception)
+
+
 def test_what_is_wrong_is_one_exception_with_the_cure(experiment, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     assert "started: none" in str(experiment("report", "boots").exception)
     assert "does not exist" in str(experiment("plan", "shoes.yaml").exception)

@@ -9,6 +9,7 @@ import pytest
 from scorers.experiments.decision import Evidence, decide
 from scorers.experiments.estimates import Estimate, Interval
 from scorers.experiments.metrics import METRICS
+from scorers.experiments.stops import Stop
 from tests.unit.scorers.experiments.synthetic import plan
 
 PLANNED = plan("effect: {scale: relative, size: 0.1}")
@@ -17,6 +18,11 @@ PLANNED = plan("effect: {scale: relative, size: 0.1}")
 def estimate(low: float, high: float, metric: str = "purchase_rate") -> Estimate:
     interval = Interval((low + high) / 2, low, high)
     return Estimate(METRICS[metric], 1.0, 1 + interval.value, interval, interval, 0.5, False)
+
+
+STOPPED = Stop("suggestions", 1_924_992_000_000, "operator", "odd keywords")
+BY_GUARDRAIL = Stop("suggestions", 1_924_992_000_000, "guardrail", "campaigns created -30.0 %")
+MIXED = {"stop": STOPPED, "mixed": 12}
 
 
 def evidence(**changed: object) -> Evidence:
@@ -46,6 +52,14 @@ def evidence(**changed: object) -> Evidence:
         ({"revenue": None}, "go", "surely up"),
         ({"sound": False}, "inconclusive", "units they should"),
         ({"over": False}, "inconclusive", "not over"),
+        ({"stop": BY_GUARDRAIL, "mixed": 12}, "no-go", "the guardrail stopped the arm on 2031-01-01"),
+        ({"stop": BY_GUARDRAIL, "over": False}, "no-go", "the guardrail stopped the arm"),
+        ({"stop": BY_GUARDRAIL, "sound": False}, "inconclusive", "units they should"),
+        (MIXED, "inconclusive", "within the window of 12 of its units"),
+        (MIXED | {"primary": estimate(-0.1, 0.05)}, "inconclusive", "within the window of 12 of its units"),
+        (MIXED | {"created": estimate(-0.05, -0.021)}, "no-go", "more than 2.0% down"),
+        (MIXED | {"revenue": estimate(-0.1, -0.01)}, "no-go", "revenue"),
+        ({"stop": STOPPED}, "go", "surely up"),
     ],
 )
 def test_the_rule(changed: dict[str, object], verdict: str, rule: str) -> None:
