@@ -70,6 +70,12 @@ def train_ranker(
     challenger: Annotated[
         bool, typer.Option("--challenger", help="Let it wait for `keypulse promote` instead of using it at once")
     ] = False,
+    engine: Annotated[
+        Literal["local", "spark"], typer.Option(help="Where the trees grow: here, or on a Spark cluster")
+    ] = "local",
+    master: Annotated[str, typer.Option(help="Spark's master: local[N], spark://HOST:PORT, k8s://..., yarn")] = (
+        "local[*]"
+    ),
 ) -> None:
     """Train P(click) and P(purchase | click) on the history's impressions and write the bundle.
 
@@ -77,7 +83,7 @@ def train_ranker(
     """
     from scorers.training.command import train_command
 
-    train_command(history, model, trials, challenger)
+    train_command(history, model, trials, challenger, master if engine == "spark" else None)
 
 
 @app.command("evaluate", rich_help_panel=PANEL)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,19 +12,27 @@ from infra.settings import Settings
 from infra.steps import Steps
 from scorers.ranking.bundle import Manifest
 from scorers.registry.store import Registry, Training, Version
+from scorers.training.examples import CannotLearn, Features
+from scorers.training.exchange import examples_folder
+from scorers.training.learners.learner import Learner, learner
 from scorers.training.measures import Curve
 from scorers.training.ranker import Trained, train
+from scorers.training.spark import spark_session
 
 _PLOTS = Path("reports")
 
 
-def train_command(history: Path, kind: str, trials: int, challenger: bool) -> None:
-    """Train and register; the bundle is put into use at once, or made the challenger."""
+def train_command(history: Path, kind: str, trials: int, challenger: bool, spark: str | None = None) -> None:
+    """Train and register; the bundle is put into use at once, or made the challenger.
+
+    `spark`: URL of the Spark master whose workers train it.
+    """
     from infra.stack.state import settings
 
     clock, steps, used = SystemClock(), Steps(), settings()
     out = challenger_folder(used) if challenger else used.bundle_path
-    manifest, trained = train(history, used, clock, steps, _PLOTS, kind, trials, out)
+    with _teachers(kind, spark, used) as taught_by:
+        manifest, trained = train(history, used, clock, steps, _PLOTS, kind, trials, out, taught_by)
     with steps.step("registry"):
         registry = Registry(used, clock.now_ms())
         version = record(registry, manifest, trained, out, _PLOTS)
@@ -33,6 +42,25 @@ def train_command(history: Path, kind: str, trials: int, challenger: bool) -> No
         print(f"{name:42} {value:12.5f}" if value % 1 else f"{name:42} {value:12.0f}")
     role = "challenger: `keypulse promote` puts it into use if it passes" if challenger else "in use"
     print(f"{out}: {manifest.model_version}, version {version.number} in the registry, {role}; plots in {_PLOTS}/")
+
+
+@contextmanager
+def _teachers(kind: str, spark: str | None, settings: Settings) -> Iterator[Callable[[str, Features], Learner]]:
+    """Gives the learner of a kind.
+
+    Raises:
+        CannotLearn: Spark cannot train that kind.
+        Failure, Unavailable, Unreachable, SparkFailed: Spark cannot be had.
+    """
+    if spark is None:
+        yield learner
+        return
+    if kind != "boosted":
+        raise CannotLearn(f"--engine spark trains --model boosted, not {kind}: leave one of the two out")
+    with spark_session(spark) as session:
+        from scorers.training.learners.spark import SparkLearner
+
+        yield lambda kind, features: SparkLearner(features, session, examples_folder(settings))
 
 
 def challenger_folder(settings: Settings) -> Path:

@@ -94,12 +94,13 @@ def train(
     kind: str = "boosted",
     trials: int = 0,
     out: Path | None = None,
+    taught_by: Callable[[str, Features], Learner] = learner,
 ) -> tuple[bundle.Manifest, Trained]:
     """Train a ranker of that kind on the history in `folder` and write the bundle.
 
     With `trials`, so many hyperparameters are tried for each target first. The bundle is written to `out`, or to
     `settings.bundle_path`; the model alone also to `rankers_folder`, for `evaluate` to compare the kinds. Plots go
-    into `plots`.
+    into `plots`. `taught_by` gives the learner of a kind.
 
     Raises:
         BadHistory: the folder cannot be used.
@@ -116,7 +117,7 @@ def train(
     vocabulary = vocabulary_of(history.products)
     matcher = Matcher(encoder, KeywordCatalogue(keywords.keywords, keywords.vectors))
     learning = training_set(history, matcher, vocabulary, settings, steps)
-    teacher = learner(kind, Features(feature_names(settings.windows), feature_types(settings.windows)))
+    teacher = taught_by(kind, Features(feature_names(settings.windows), feature_types(settings.windows)))
     trained = fit(learning, teacher, tuned(learning, teacher, trials, steps), steps)
     with steps.step("plots"):
         _plot(trained, learning, settings, plots, kind)

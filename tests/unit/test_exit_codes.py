@@ -36,6 +36,7 @@ NOT_THE_INPUT = {
     "ProcessFailed": 1,
     "LexiconMissing": 1,
     "RegistryError": 1,
+    "SparkFailed": 1,
     # A server does not answer.
     "Unreachable": 3,
     "NotAcknowledged": 3,

@@ -14,18 +14,18 @@ from scorers.ranking.boosted import Boosted
 from scorers.ranking.model import PairModel
 from scorers.training.examples import Examples, Features, check
 from scorers.training.learners.learner import Parameters, Watch
+from scorers.training.learners.objective import gradients, start
 from scorers.training.measures import WATCHED, Curve, Fit, Round, measure
 
 _THREADS = max((os.cpu_count() or 1) - 1, 1)
 """One core stays free: with none to spare the threads wait for each other, ten times as long on a busy machine."""
-_MOST_ROUNDS = 400
+MOST_ROUNDS = 400
 _PATIENCE = 30
-_FIXED: dict[str, Any] = {
+FIXED: dict[str, Any] = {
     "tree_method": "hist",
     "max_cat_to_onehot": 4,
     "max_bin": 128,
     "disable_default_eval_metric": 1,
-    "nthread": _THREADS,
     "seed": 7,
 }
 
@@ -43,7 +43,7 @@ class BoostedLearner:
     }
 
     def __init__(self, features: Features) -> None:
-        self._features = features
+        self.features = features
 
     def fit(
         self, target: str, training: Examples, validation: Examples, parameters: Parameters, watch: Watch
@@ -51,23 +51,18 @@ class BoostedLearner:
         """See `Learner`."""
         check(target, training, validation)
         watched = training.some(WATCHED)
-        train, judge, sample = (self._rows(examples) for examples in (training, validation, watched))
+        train, judge, sample = (dmatrix(rows, self.features) for rows in (training, validation, watched))
         teller = _Teller(target, watched, validation, watch)
-        start = np.average(training.labels, weights=training.weights * training.examined)
+        outcome = training.labels, training.weights, training.examined
         booster = xgboost.train(
-            {**_FIXED, **parameters, "base_score": float(np.log(start / (1 - start)))},
+            {**FIXED, **parameters, "nthread": _THREADS, "base_score": start(*outcome)},
             train,
-            num_boost_round=_MOST_ROUNDS,
-            obj=lambda margins, _: _gradients(training, margins),
+            num_boost_round=MOST_ROUNDS,
+            obj=lambda margins, _: gradients(*outcome, margins),
             custom_metric=teller.metric,
             evals=[(sample, "training"), (judge, "validation")],
             verbose_eval=False,
-            callbacks=[
-                teller,
-                xgboost.callback.EarlyStopping(
-                    rounds=_PATIENCE, save_best=True, metric_name="loss", data_name="validation", maximize=False
-                ),
-            ],
+            callbacks=[teller, early_stopping()],
         )
         return booster, teller.curve
 
@@ -86,23 +81,24 @@ class BoostedLearner:
             "lambda": trial.suggest_float("lambda", 0.5, 50.0, log=True),
         }
 
-    def _rows(self, examples: Examples) -> xgboost.DMatrix:
-        return xgboost.DMatrix(
-            examples.matrix,
-            label=examples.labels,
-            weight=examples.weights,
-            feature_names=list(self._features.names),
-            feature_types=list(self._features.types),
-            enable_categorical=True,
-        )
+
+def early_stopping() -> xgboost.callback.EarlyStopping:
+    """Ends a training whose validation loss has not improved for a while, and keeps the best rounds."""
+    return xgboost.callback.EarlyStopping(
+        rounds=_PATIENCE, save_best=True, metric_name="loss", data_name="validation", maximize=False
+    )
 
 
-def _gradients(examples: Examples, margins: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Of the log loss of `examined` x sigmoid(margin): gradient and expected curvature (Fisher information)."""
-    relevance = 1.0 / (1.0 + np.exp(-np.asarray(margins, np.float64)))
-    predicted = np.minimum(examples.examined * relevance, 1 - 1e-9)
-    slope = examples.weights * (1 - relevance) / (1 - predicted)
-    return slope * (predicted - examples.labels), np.maximum(slope * predicted * (1 - relevance), 1e-9)
+def dmatrix(examples: Examples, features: Features) -> xgboost.DMatrix:
+    """The rows as XGBoost takes them."""
+    return xgboost.DMatrix(
+        examples.matrix,
+        label=examples.labels,
+        weight=examples.weights,
+        feature_names=list(features.names),
+        feature_types=list(features.types),
+        enable_categorical=True,
+    )
 
 
 class _Teller(xgboost.callback.TrainingCallback):  # type: ignore[misc]
@@ -122,6 +118,6 @@ class _Teller(xgboost.callback.TrainingCallback):  # type: ignore[misc]
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         training, validation = self._fits
         self._fits = []
-        self.curve.rounds.append(Round(self._target, epoch + 1, _MOST_ROUNDS, training, validation))
+        self.curve.rounds.append(Round(self._target, epoch + 1, MOST_ROUNDS, training, validation))
         self._watch(self.curve.rounds[-1])
         return False
