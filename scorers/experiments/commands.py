@@ -20,10 +20,8 @@ from scorers.experiments.collection import GROUP, collect
 from scorers.experiments.duration import ends_ms, enrolment_weeks, planned_units
 from scorers.experiments.frozen import folder_of, freeze, known, load
 from scorers.experiments.plan import BadPlan, Plan, check_start, read
-from scorers.experiments.report.content import content
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
-from scorers.experiments.report.plots import power_plot
 from scorers.experiments.status import status_of
 from scorers.experiments.stops import stop, stopped_arms, stops_of
 from scorers.experiments.tables import Tables
@@ -111,6 +109,8 @@ def weekly_command(name: str, as_of: str | None, out: Path) -> None:
 
 def report_command(name: str, as_of: str | None, out: Path) -> None:
     """Write NAME.md and NAME.html."""
+    from scorers.experiments.report.content import content  # draws by matplotlib, which the workers' image lacks
+
     settings, as_of_ms = state.settings(), _moment(as_of)
     started = load(folder_of(settings), name)
     stops = stops_of(started.folder)
@@ -146,6 +146,8 @@ def _check_layer(plan: Plan, settings: Settings, now_ms: int) -> None:
 
 def _plot_power(plan: Plan, out: Path) -> None:
     """The power of effects up to three times the planned one, with the units that the enrolment brings."""
+    from scorers.experiments.report.plots import power_plot  # matplotlib, which the workers' image lacks
+
     units = planned_units(plan)
     effects = [plan.effect.size * step / 20 for step in range(1, 61)]
     unit = "% of the control" if plan.effect.scale == "relative" else "percentage points"

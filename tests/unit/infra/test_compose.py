@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from prometheus_client import REGISTRY
 
 import infra.metrics  # noqa: F401  (registers the metrics)
 from infra.settings import Settings, load
+from scorers.experiments.frozen import folder_of
 
 ROOT = Path(__file__).parents[3]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -33,12 +35,20 @@ WORKERS = {
     "streams": ["streams.app", load().keyword_index.partition(":")[0]],
     "scorer": ["scorers.worker.run"],
     "feature-archive": ["streams.feature_archive"],
+    "experiments": ["scorers.experiments.watch", "scorers.experiments.commands"],
     "lag": ["infra.lag"],
 }
-"""The modules that a service's command runs."""
+"""The modules that a service's command runs, and others that are run in its container."""
 HOME = "/var/lib/keypulse"
-FOLDERS = {"bundle_path": f"{HOME}/bundle", "feature_log_path": f"{HOME}/features"}
-"""Where the image has what a setting names."""
+BUNDLE, FEATURES, EXPERIMENTS = (f"{HOME}/{name}" for name in ("bundle", "features", "experiments"))
+FOLDERS = {
+    "settings.bundle_path": BUNDLE,
+    "settings.feature_log_path": FEATURES,
+    "folder_of(settings)": EXPERIMENTS,
+}
+"""Where the image has what a program names so."""
+WRITTEN = {"feature-archive": {FEATURES}, "experiments": {EXPERIMENTS}}
+"""By the one service that does; all others only read it."""
 
 
 def compose(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -89,9 +99,10 @@ def source(module: str) -> Path | None:
     return next((path for path in (place.with_suffix(".py"), place / "__init__.py") if path.exists()), None)
 
 
-def imported(text: str) -> Iterator[str]:
-    """Names that a module's source imports, at its top or later; some are not modules."""
-    for node in ast.walk(ast.parse(text)):
+def imported(text: str, at_once: bool = False) -> Iterator[str]:
+    """Names that a module's source imports, at its top or (unless `at_once`) later; some are not modules."""
+    tree = ast.parse(text)
+    for node in tree.body if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module:
@@ -99,7 +110,7 @@ def imported(text: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def sources(modules: list[str]) -> dict[str, str]:
+def sources(modules: list[str], at_once: bool = False) -> dict[str, str]:
     """Source of these modules and of all ours that they import, by name."""
     found: dict[str, str] = {}
     ahead = list(modules)
@@ -107,19 +118,30 @@ def sources(modules: list[str]) -> dict[str, str]:
         module = ahead.pop()
         if module not in found and (path := source(module)) is not None:
             found[module] = path.read_text()
-            ahead += imported(found[module])
+            ahead += imported(found[module], at_once)
     return found
 
 
 @pytest.mark.parametrize("name", sorted(OURS))
 def test_a_folder_is_mounted_where_a_worker_reads_it(name: str) -> None:
     texts = sources(WORKERS[name]).values()
-    read = {FOLDERS[setting] for setting in FOLDERS if any(f"settings.{setting}" in text for text in texts)}
+    read = {folder for named, folder in FOLDERS.items() if any(named in text for text in texts)}
     mounts = {mount.partition(":/")[2] for mount in SERVICES[name].get("volumes", [])}
     targets = {f"/{target.removesuffix(':ro')}": target.endswith(":ro") for target in mounts}
     assert read == targets.keys() & set(FOLDERS.values())
-    written = {FOLDERS["feature_log_path"]} if name == "feature-archive" else set()
-    assert {place for place in read if not targets[place]} == written
+    assert {place for place in read if not targets[place]} == WRITTEN.get(name, set())
+
+
+@pytest.mark.parametrize("name", sorted(OURS))
+def test_the_image_installs_what_a_worker_imports(name: str) -> None:
+    """The tests' own environment holds more than the image."""
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements-workers.lock").read_text(), re.MULTILINE))
+    texts = sources(WORKERS[name], at_once=True).values()
+    roots = {module.partition(".")[0] for text in texts for module in imported(text, at_once=True)}
+    packages = packages_distributions()
+    foreign = {root for root in roots & packages.keys() if source(root) is None}
+    missing = {root for root in foreign if not {re.sub(r"[_.]", "-", one.lower()) for one in packages[root]} & locked}
+    assert missing == set()
 
 
 def test_whoever_looks_for_keywords_waits_for_milvus() -> None:
@@ -131,8 +153,12 @@ def test_whoever_looks_for_keywords_waits_for_milvus() -> None:
 def test_the_image_keeps_its_folders_where_the_settings_say() -> None:
     assert re.findall(r"KEYPULSE_HOME=(\S+)", DOCKERFILE) == [HOME]
     settings = load(home=Path(HOME))
-    assert {setting: str(getattr(settings, setting)) for setting in FOLDERS} == FOLDERS
-    assert f"install --directory --owner=keypulse {settings.feature_log_path}" in DOCKERFILE
+    assert [str(place) for place in (settings.bundle_path, settings.feature_log_path, folder_of(settings))] == [
+        BUNDLE,
+        FEATURES,
+        EXPERIMENTS,
+    ]
+    assert f"install --directory --owner=keypulse {FEATURES} {EXPERIMENTS}\n" in DOCKERFILE
 
 
 def test_dependencies_exist_and_are_waited_for() -> None:
