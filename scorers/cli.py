@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
@@ -15,6 +15,9 @@ from scorers.suggest import cli as suggest_cli
 
 PANEL = "Scorers: features in, suggestions out"
 HISTORY = typer.Option("--history", help="History folder (search, impression, click, purchase; products, campaigns)")
+CATALOGUE = typer.Option(
+    "--catalogue", help="Products of a real shop (CSV, Parquet): retrieval is judged on their words, too", exists=True
+)
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script")]
 
 app = typer.Typer(no_args_is_help=True, help=PANEL)
@@ -83,13 +86,26 @@ def train_ranker(
     """
     from scorers.training.command import train_command
 
-    train_command(history, model, trials, challenger, master if engine == "spark" else None)
+    train_command(history, model, trials, challenger, engine, master)
 
 
 @app.command("evaluate", rich_help_panel=PANEL)
 def evaluate(
-    history: Annotated[Path, HISTORY],
+    history: Annotated[Path | None, HISTORY] = None,
+    market: Annotated[
+        Literal["small", "standard"] | None,
+        typer.Option(help="In place of a history: markets that nothing was tuned on, simulated and learnt; takes long"),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="How many such markets")] = 3,
+    towers: Annotated[
+        Path | None,
+        typer.Option(help="Two towers to compare: a folder that `train towers` wrote; those of the bundle otherwise"),
+    ] = None,
+    catalogue: Annotated[Path | None, CATALOGUE] = None,
     out: Annotated[Path, typer.Option(help="Report to write; .md and .html beside it")] = Path("reports/eval.json"),
+    ceiling: Annotated[
+        bool, typer.Option("--ceiling", help="What the same trees reach when taught the true probabilities, too")
+    ] = False,
     studies: Annotated[
         bool, typer.Option("--studies", help="What the decisions of training are worth, too; takes minutes")
     ] = False,
@@ -97,21 +113,29 @@ def evaluate(
     """Judge rankers and baselines on held-out campaigns, as of just before each was created, and on impressions.
 
     Example: keypulse evaluate --history .keypulse/history
+    Example: keypulse evaluate --market standard --seeds 3
     """
+    if (history is None) == (market is None):
+        raise typer.BadParameter("give either --history or --market")
+    if market:
+        from scorers.pipeline.judging import judge_command
+
+        judge_command(market, seeds, catalogue, out)
+        return
     from scorers.evaluation.evaluate import evaluate_command
 
-    evaluate_command(history, out, studies)
+    evaluate_command(cast(Path, history), out, studies, ceiling, catalogue, towers)
 
 
 @app.command("promote", rich_help_panel=PANEL)
-def promote(history: Annotated[Path, HISTORY]) -> None:
+def promote(history: Annotated[Path, HISTORY], catalogue: Annotated[Path | None, CATALOGUE] = None) -> None:
     """Make the challenger champion and put it into use, if it passes every rule of the gate. Exit code 1 if not.
 
     Example: keypulse promote --history .keypulse/history
     """
     from scorers.registry.promotion import promote_command
 
-    promote_command(history)
+    promote_command(history, catalogue)
 
 
 @app.command("rollback", rich_help_panel=PANEL)
@@ -204,6 +228,7 @@ def pipeline(
     market: Annotated[Literal["small", "standard"], typer.Option(help="Of how many items, keywords, events")] = "small",
     towers: Annotated[Literal["static", "minilm"], typer.Option(help="Text part of the two towers")] = "static",
     trials: Annotated[int, typer.Option(min=0, help="Hyperparameters to try for each target of the ranker")] = 15,
+    catalogue: Annotated[Path | None, CATALOGUE] = None,
     out: Annotated[Path, typer.Option(help="Report to write")] = Path("reports/pipeline.json"),
 ) -> None:
     """From raw tables to a promoted bundle: tables, dictionary, counts, two towers, index, tuned ranker, gate.
@@ -212,7 +237,7 @@ def pipeline(
     """
     from scorers.pipeline.run import pipeline_command
 
-    pipeline_command(market, towers, trials, out)
+    pipeline_command(market, towers, trials, catalogue, out)
 
 
 @app.command("demo", rich_help_panel=PANEL)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from infra.clock import SystemClock
 from infra.settings import Settings
@@ -22,16 +23,21 @@ from scorers.training.spark import spark_session
 _PLOTS = Path("reports")
 
 
-def train_command(history: Path, kind: str, trials: int, challenger: bool, spark: str | None = None) -> None:
+Engine = Literal["local", "spark", "torchrun"]
+
+
+def train_command(
+    history: Path, kind: str, trials: int, challenger: bool, engine: Engine = "local", master: str = ""
+) -> None:
     """Train and register; the bundle is put into use at once, or made the challenger.
 
-    `spark`: URL of the Spark master whose workers train it.
+    `master`: URL of the Spark master, for that engine. For torchrun this is what its first process does.
     """
     from infra.stack.state import settings
 
     clock, steps, used = SystemClock(), Steps(), settings()
     out = challenger_folder(used) if challenger else used.bundle_path
-    with _teachers(kind, spark, used) as taught_by:
+    with _teachers(kind, engine, master, used) as taught_by:
         manifest, trained = train(history, used, clock, steps, _PLOTS, kind, trials, out, taught_by)
     with steps.step("registry"):
         registry = Registry(used, clock.now_ms())
@@ -45,22 +51,29 @@ def train_command(history: Path, kind: str, trials: int, challenger: bool, spark
 
 
 @contextmanager
-def _teachers(kind: str, spark: str | None, settings: Settings) -> Iterator[Callable[[str, Features], Learner]]:
+def _teachers(
+    kind: str, engine: Engine, master: str, settings: Settings
+) -> Iterator[Callable[[str, Features], Learner]]:
     """Gives the learner of a kind.
 
     Raises:
-        CannotLearn: Spark cannot train that kind.
+        CannotLearn: the engine cannot train that kind.
         Failure, Unavailable, Unreachable, SparkFailed: Spark cannot be had.
     """
-    if spark is None:
-        yield learner
-        return
-    if kind != "boosted":
-        raise CannotLearn(f"--engine spark trains --model boosted, not {kind}: leave one of the two out")
-    with spark_session(spark) as session:
-        from scorers.training.learners.spark import SparkLearner
+    folder = examples_folder(settings)
+    if engine == "spark":
+        if kind != "boosted":
+            raise CannotLearn(f"--engine spark trains --model boosted, not {kind}: leave one of the two out")
+        with spark_session(master) as session:
+            from scorers.training.learners.spark import SparkLearner
 
-        yield lambda kind, features: SparkLearner(features, session, examples_folder(settings))
+            yield lambda kind, features: SparkLearner(features, session, folder)
+    elif engine == "torchrun":
+        from scorers.training.following import LeadingLearner
+
+        yield lambda kind, features: LeadingLearner(features, folder)
+    else:
+        yield learner
 
 
 def challenger_folder(settings: Settings) -> Path:

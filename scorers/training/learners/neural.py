@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import save
+from torch import Tensor
+from torch.nn.parallel import DistributedDataParallel
 
 from scorers.ranking.model import PairModel
 from scorers.ranking.neural import Network, Neural
@@ -18,6 +21,7 @@ from scorers.ranking.preparation import Preparation, prepare
 from scorers.training.examples import Examples, Features, check
 from scorers.training.learners.learner import Parameters, Watch
 from scorers.training.measures import WATCHED, Curve, Round, measure
+from scorers.training.processes import own_device, told_by_the_first, world
 
 _BATCH = 2_048
 _MOST_EPOCHS = 40
@@ -43,54 +47,55 @@ class Perceptron(torch.nn.Module):  # type: ignore[misc]
             torch.nn.Linear(width // 2, 1),
         )
 
-    def forward(self, quantities: torch.Tensor, codes: torch.Tensor) -> torch.Tensor:
+    def forward(self, quantities: Tensor, codes: Tensor) -> Tensor:
         """n log-odds."""
         embedded = [embedding(codes[:, at]) for at, embedding in enumerate(self.embeddings)]
         return self.layers(torch.cat([quantities, *embedded], dim=1)).squeeze(1)
 
 
 class NeuralLearner:
-    """See `Learner`. A round is an epoch."""
+    """See `Learner`. A round is an epoch. Of torchrun's processes each computes a part of every batch."""
 
     defaults: ClassVar[Parameters] = {"width": 64, "dropout": 0.3, "rate": 0.003, "decay": 0.001}
 
     def __init__(self, features: Features) -> None:
-        self._features = features
+        self.features = features
 
     def fit(
         self, target: str, training: Examples, validation: Examples, parameters: Parameters, watch: Watch
     ) -> tuple[Network, Curve]:
         """See `Learner`."""
         check(target, training, validation)
+        rank, processes = world()
+        device = own_device()
         torch.manual_seed(_SEED)
-        preparation = prepare(training.matrix, self._features.names, self._features.types)
+        preparation = prepare(training.matrix, self.features.names, self.features.types)
         network = Perceptron(
             len(preparation.columns), preparation.categories, parameters["width"], parameters["dropout"]
-        )
+        ).to(device)
+        model = DistributedDataParallel(network) if processes > 1 else network
         optimiser = torch.optim.AdamW(network.parameters(), lr=parameters["rate"], weight_decay=parameters["decay"])
-        rows = _tensors(preparation, training)
-        outcomes = torch.from_numpy(training.labels.astype(np.float32))
-        weights = torch.from_numpy(training.weights / training.weights.mean())
-        examined = torch.from_numpy(training.examined.astype(np.float32))
+        rows = Rows.of(training, preparation, device)
         watched = training.some(WATCHED)
-        judged = [(examples, _tensors(preparation, examples)) for examples in (watched, validation)]
+        judged = [(examples, Rows.of(examples, preparation, device)) for examples in (watched, validation)]
+        order = torch.Generator().manual_seed(_SEED)
+        torch.manual_seed(_SEED + rank)  # each process drops out other units
         curve, best = Curve(), network.state_dict()
         for epoch in range(1, _MOST_EPOCHS + 1):
             network.train()
-            for batch in torch.randperm(len(training)).split(_BATCH):
+            for batch in torch.randperm(len(training), generator=order).split(_BATCH):
                 optimiser.zero_grad()
-                odds = network(*(column[batch] for column in rows))
-                _loss(odds, outcomes[batch], weights[batch], examined[batch]).backward()
+                share_of_loss(model, rows, batch).backward()
                 optimiser.step()
-            seen, unseen = (measure(examples, _log_odds(network, tensors), WATCHED) for examples, tensors in judged)
-            curve.rounds.append(Round(target, epoch, _MOST_EPOCHS, seen, unseen))
+            seen, unseen = (measure(examples, _log_odds(network, of), WATCHED) for examples, of in judged)
+            curve.rounds.append(told_by_the_first(Round(target, epoch, _MOST_EPOCHS, seen, unseen)))
             watch(curve.rounds[-1])
             if curve.best.number == epoch:
                 best = {name: value.clone() for name, value in network.state_dict().items()}
             elif epoch - curve.best.number >= _PATIENCE:
                 break
         network.load_state_dict(best)
-        return _exported(network.eval(), preparation), curve
+        return _exported(network.cpu().eval(), preparation), curve
 
     def model(self, parts: Mapping[str, Any]) -> PairModel:
         """See `Learner`."""
@@ -125,20 +130,46 @@ def _exported(network: Perceptron, preparation: Preparation) -> Network:
     return Network(preparation, graph.getvalue(), save(weights))
 
 
-def _loss(odds: torch.Tensor, outcomes: torch.Tensor, weights: torch.Tensor, examined: torch.Tensor) -> torch.Tensor:
-    predicted = (examined * torch.sigmoid(odds)).clamp(1e-6, 1 - 1e-6)
-    return torch.nn.functional.binary_cross_entropy(predicted, outcomes, weights)
+@dataclass(frozen=True)
+class Rows:
+    """Examples as tensors on a device, n rows each."""
+
+    quantities: Tensor
+    codes: Tensor
+    outcomes: Tensor
+    weights: Tensor
+    """1 on average."""
+    examined: Tensor
+
+    @classmethod
+    def of(cls, examples: Examples, preparation: Preparation, device: torch.device) -> Rows:
+        """The examples, prepared."""
+        columns = (
+            preparation.apply(examples.matrix),
+            preparation.codes(examples.matrix),
+            examples.labels.astype(np.float32),
+            examples.weights / examples.weights.mean(),
+            examples.examined.astype(np.float32),
+        )
+        return cls(*(torch.from_numpy(column).to(device) for column in columns))
 
 
-def _tensors(preparation: Preparation, examples: Examples) -> tuple[torch.Tensor, torch.Tensor]:
-    return (
-        torch.from_numpy(preparation.apply(examples.matrix)),
-        torch.from_numpy(preparation.codes(examples.matrix)),
-    )
+def share_of_loss(model: torch.nn.Module, rows: Rows, batch: Tensor) -> Tensor:
+    """This process's part of a batch's mean loss; `batch` are the numbers of its rows, the same in all processes.
+
+    It is so scaled that the mean of the processes' gradients, which DistributedDataParallel takes, is the gradient of
+    the whole batch's mean loss, however unequal the parts.
+    """
+    rank, processes = world()
+    own = batch[rank::processes].to(rows.outcomes.device)
+    odds = model(rows.quantities[own], rows.codes[own])
+    predicted = (rows.examined[own] * torch.sigmoid(odds)).clamp(1e-6, 1 - 1e-6)
+    losses = torch.nn.functional.binary_cross_entropy(predicted, rows.outcomes[own], rows.weights[own], reduction="sum")
+    return losses * processes / len(batch)
 
 
-def _log_odds(network: Perceptron, rows: tuple[torch.Tensor, torch.Tensor]) -> NDArray[np.float32]:
+def _log_odds(network: Perceptron, rows: Rows) -> NDArray[np.float32]:
     network.eval()
     with torch.no_grad():
-        odds: NDArray[np.float32] = network(*rows).numpy()
+        odds: NDArray[np.float32] = network(rows.quantities, rows.codes).cpu().numpy()
     return odds

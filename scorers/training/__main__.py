@@ -1,0 +1,31 @@
+"""`torchrun --nproc_per_node=2 -m scorers.training --history DIR`: the neural ranker, trained by several processes.
+
+One process is one GPU, where there are GPUs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from scorers.training.command import train_command
+from scorers.training.following import dismiss, follow
+from scorers.training.processes import own_device, processes
+
+
+def main() -> None:
+    """Read the arguments of `keypulse train ranker --model neural` and train."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--history", type=Path, required=True)
+    parser.add_argument("--challenger", action="store_true")
+    arguments = parser.parse_args()
+    with processes(own_device()) as rank:
+        if rank:
+            follow()
+            return
+        train_command(arguments.history, "neural", 0, arguments.challenger, "torchrun")
+        dismiss()
+
+
+if __name__ == "__main__":
+    main()
