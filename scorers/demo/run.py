@@ -27,7 +27,8 @@ from scorers.demo.newcomers import MANY, Newcomers
 from scorers.demo.observer import Observer
 from scorers.demo.screen import Screen, summary
 from scorers.pipeline.markets import MARKETS, Market
-from scorers.pipeline.run import HISTORY, PASSED_ON, TOWERS, promoted
+from scorers.pipeline.run import HISTORY, TOWERS, promoted
+from scorers.pipeline.stages import PASSED_ON
 from streams import history
 from streams.contracts.events import Event, EventName
 from streams.log_reader import log_reader

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import polars as pl
 
@@ -21,7 +23,7 @@ from infra.failure import Failure
 from infra.settings import Settings
 from infra.steps import Steps
 from scorers.evaluation.gains import Gains, purchases_gained, successful, true_gains
-from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out
+from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out, similarities
 from scorers.evaluation.impressions import held_out_impressions, judge_impressions
 from scorers.evaluation.judgement import HEADLINE, judge, table
 from scorers.evaluation.orders import Orders, all_orders
@@ -35,13 +37,19 @@ from scorers.ranking import bundle
 from scorers.ranking.features import Floats, matrix
 from scorers.ranking.model import KINDS
 from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.encoders import OnnxEncoder
+from scorers.retrieval.judging.compared import TUNED, UNTUNED, compared
+from scorers.retrieval.judging.real_text import real_text
+from scorers.retrieval.judging.report import known_to_each, on_market, on_real_text
+from scorers.retrieval.judging.truth import NoTruth
 from scorers.retrieval.matching import Matcher
 from scorers.suggestions.value import market
 from scorers.training.dataset import facts_of, join_vectors
 from scorers.training.examination import Examination
 from scorers.training.ranker import live_items, rankers_folder
 
-SLICED = ("model", "popularity", "fused", "oracle")
+SLICED = ("model", "popularity", "bm25", "similarity", "two_towers", "fused")
+_ROWS = {UNTUNED: "similarity", TUNED: "two_towers"}
 
 
 class NothingToJudge(Failure):
@@ -57,19 +65,26 @@ def evaluate(
     judged: Path | None = None,
     rivals: Mapping[str, Path] = {},
     studied: bool = False,
+    ceiling: bool = False,
+    catalogue: Path | None = None,
+    towers: Path | None = None,
 ) -> dict[str, Any]:
     """Judge a bundle and the latest ranker of each kind on the history in `folder`.
 
     `judged`: the bundle, that of `settings` when left out. `rivals`: other bundles, by the name of their rows; one that
     was trained on later events than the bundle is left out, as it may have seen what it is judged by. `studied`: what
-    the decisions of training are worth, too, where the truth is known; takes minutes.
+    the decisions of training are worth, too, where the truth is known; takes minutes. `ceiling`: what the same trees
+    reach when taught the true probabilities. `catalogue`: products of a real shop, on whose words retrieval is judged.
+    `towers`: a folder of exported towers; the bundle's own when left out, else those trained last.
 
     Returns:
         For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
         purchases); `by_true_value`, `by_purchases`, `by_success` and `among_chosen`, each as `judge` gives it;
-        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `models` (speed); `targets`.
+        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `retrieval` and `real_text`
+        (every way to find keywords; None without a truth, a catalogue); `models` (speed); `targets`.
 
     Raises:
+        EncoderError, WrongCatalogue: `towers` or `catalogue` can't be used.
         BundleRefused, BadHistory, NoFeatureLog: as their names say.
         NothingToJudge: no campaign was created after training ended, a day before the history's end.
     """
@@ -87,6 +102,21 @@ def evaluate(
         raise NothingToJudge(
             f"{folder}: no campaign with a candidate was created after training ended and a day before the end"
         )
+    with steps.step("encoders compared"):
+        encoders = compared(settings, towers or _own_towers(encoder))
+    embedded = known_to_each(history, encoders, settings, steps)
+    with steps.step("similarities by each encoder"):
+        columns = {
+            f"encoder_{_ROWS[name]}": similarities(cases, history, one, embedded[name])
+            for name, one in encoders.items()
+        }
+        cases = replace(cases, rows=cases.rows.with_columns(**columns))
+    retrieval, words = None, None
+    with suppress(NoTruth):
+        retrieval = on_market(history, trained_until, encoders, embedded, settings, steps)
+    if catalogue:
+        with steps.step("real text"):
+            words = on_real_text(real_text(catalogue), encoders, settings)
     with steps.step("features as of just before each campaign") as advance:
         sums = join_vectors(cases.rows, settings, lambda kind, done, total: advance(done, total))
         markets = _markets(cases, history, settings)
@@ -109,15 +139,15 @@ def evaluate(
         same = {name: model for name, model in models.items() if name not in rivals}
         impressions = judge_impressions(held, same, looked, settings) if held else None
     studies: dict[str, Any] = {}
-    if studied and held and held.truth:
+    if (studied or ceiling) and held and held.truth:
         made_studies = Studies(history, matcher, vocabulary, held, settings, steps)
         predictions["ceiling"] = made_studies.ceiling().predict(features)
-        studies = made_studies.all()
+        studies = made_studies.all() if studied else {}
     orders = all_orders(cases, sums, markets, predictions, settings)
     with steps.step("judgement"):
         texts = {canonical: keyword.text for canonical, keyword in cases.keywords.items()}
         verdicts, slices = _judged(history, cases, orders, texts, settings)
-    if studies:
+    if "ceiling" in predictions:
         true = true_gains(history.folder, cases.campaigns, texts)
         known_orders = [one for one in orders if one.campaign.campaign in true]
         studies["ceiling"] = recovered(table(known_orders, true)[0])
@@ -132,6 +162,9 @@ def evaluate(
         "slices": slices,
         "impressions": impressions,
         "studies": studies,
+        "retrieval": msgspec.to_builtins(retrieval),
+        "real_text": msgspec.to_builtins(words),
+        "encoders": {"bundle": encoder.name} | {name: one.name for name, one in encoders.items()},
         "models": {
             name: {"version": one.manifest.model_version, "milliseconds": milliseconds(one.models, features)}
             for name, one in bundles.items()
@@ -144,6 +177,10 @@ def evaluate(
     }
     report["targets"] = targets(report)
     return report
+
+
+def _own_towers(encoder: OnnxEncoder) -> Path | None:
+    return encoder.folder if encoder.has_towers else None
 
 
 def _rankers(settings: Settings, trained_until: int, rivals: Mapping[str, Path]) -> dict[str, bundle.Bundle]:
@@ -177,8 +214,8 @@ def _judged(
     }
     products = {product.item: product for product in history.products}
     gains: Mapping[str, Gains] = true or bought
-    rankers = [name for name in SLICED if name != "oracle"]
-    return judged, by_slice(orders, gains, products, rankers)
+    held = orders[0].scores if orders else {}
+    return judged, by_slice(orders, gains, products, [name for name in SLICED if name in held])
 
 
 def _markets(cases: HeldOut, history: History, settings: Settings) -> dict[str, Floats]:
@@ -194,12 +231,20 @@ def _markets(cases: HeldOut, history: History, settings: Settings) -> dict[str, 
     return {one.campaign: market(of_market) for one, of_market in zip(cases.campaigns, sums, strict=True)}
 
 
-def evaluate_command(folder: Path, out: Path, studied: bool) -> None:
-    """`keypulse evaluate`."""
+def evaluate_command(
+    folder: Path, out: Path, studied: bool, ceiling: bool, catalogue: Path | None, towers: Path | None
+) -> None:
+    """`keypulse evaluate --history`."""
     from infra.stack.state import settings
+
+    made = evaluate(folder, settings(), Steps(), studied=studied, ceiling=ceiling, catalogue=catalogue, towers=towers)
+    present(made, out)
+
+
+def present(report: dict[str, Any], out: Path) -> None:
+    """Write the report with its pages, and say what it comes to."""
     from scorers.evaluation.report import write_report
 
-    report = evaluate(folder, settings(), Steps(), studied=studied)
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(report, indent=1))
     pages = write_report(report, out)
@@ -209,9 +254,16 @@ def evaluate_command(folder: Path, out: Path, studied: bool) -> None:
             print(f"{judged_by.replace('_', ' ')}, {judged['campaigns']} campaigns:")
             for name, row in judged["rows"].items():
                 print("  " + f"{name:22} " + "   ".join(_figure(label, row[label]) for label in HEADLINE))
+    for one in report["targets"]:
+        print(f"{'met   ' if one['met'] else 'MISSED'} {_target(one)}")
     met = [one["met"] for one in report["targets"]]
     print(f"{sum(met)} of {len(met)} targets met; {out}, {', '.join(str(page) for page in pages)} written")
 
 
 def _figure(label: str, figure: dict[str, float]) -> str:
     return f"{label} {figure['mean']:.3f} ({figure['low']:.3f} to {figure['high']:.3f})"
+
+
+def _target(one: dict[str, Any]) -> str:
+    interval = "" if one["low"] is None else f" ({one['low']:.3f} to {one['high']:.3f})"
+    return f"{one['name']}: {one['figure']:.3f}{interval}, wanted {one['wanted']}"

@@ -1,7 +1,8 @@
 """Held-out campaigns as of just before each was created: candidates and features that nothing of theirs had reached.
 
-Candidates come from the sources as they stood when training ended; the adopted source is off. Features are joined at
-the last millisecond before creation. `check_nothing_leaked` refuses rows that know more.
+Candidates come from all sources and from popularity in the category, fused by `MEASURED` weights, as they stood when
+training ended; the adopted source is off. Features are joined at the last millisecond before creation.
+`check_nothing_leaked` refuses rows that know more.
 """
 
 from __future__ import annotations
@@ -22,11 +23,16 @@ from scorers.ranking.features import Sums
 from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
+from scorers.retrieval.fusion import MEASURED
 from scorers.retrieval.neighbours import ExactNeighbours
+from scorers.retrieval.sources.popular import Popular
 from streams.contracts.messages import CampaignState
 
 SHORTEST_OUTCOME_MS = DAY_MS
 MOST_CAMPAIGNS = 150
+POOL = 200
+"""Most candidates of an item that are judged: more than workers score, so that a ranker is judged apart from what a
+worker has time for."""
 
 
 class Leak(Exception):
@@ -62,7 +68,7 @@ def held_out(
     `known` are keywords of the whole history: their vectors are used again where the text was the same.
     """
     campaigns = held_out_campaigns(history, trained_until)
-    generator, days = generator_as_of(history, trained_until, known, encoder, settings)
+    generator, days = generator_as_of(history, trained_until, known, encoder, settings, pooled=True)
     products = {product.item: product for product in history.products}
     wanted = [
         (one, ItemRequest(products[item], one.seller)) for one in campaigns for item in one.items if item in products
@@ -82,10 +88,31 @@ def held_out(
     )
 
 
+def similarities(cases: HeldOut, history: History, encoder: Encoder, known: EmbeddedKeywords) -> NDArray[np.float32]:
+    """Cosine of each row's product and keyword by an encoder; `known` are keywords that it has embedded."""
+    items = cases.rows.get_column("item").to_numpy()
+    canonicals = cases.rows.get_column("canonical").to_numpy()
+    asked, product_of = np.unique(items.astype(str), return_inverse=True)
+    wanted, keyword_of = np.unique(canonicals.astype(str), return_inverse=True)
+    products = {product.item: product for product in history.products}
+    of_products = encoder.encode_products([products[item] for item in asked.tolist()])
+    of_keywords = _vectors([cases.keywords[canonical] for canonical in wanted.tolist()], known, encoder)
+    cosines: NDArray[np.float32] = (of_products[product_of] * of_keywords[keyword_of]).sum(axis=1)
+    return cosines
+
+
 def generator_as_of(
-    history: History, until: int, known: EmbeddedKeywords, encoder: Encoder, settings: Settings
+    history: History,
+    until: int,
+    known: EmbeddedKeywords,
+    encoder: Encoder,
+    settings: Settings,
+    pooled: bool = False,
 ) -> tuple[CandidateGenerator, float]:
-    """All sources as they stood at `until` (ms), and the days of history behind them."""
+    """All sources as they stood at `until` (ms), and the days of history behind them.
+
+    `pooled`: up to `POOL` candidates, popular ones too, fused by weights; else as workers find them.
+    """
     before = pl.col("event_time") < until
     table = keyword_table(history.searches.filter(before), [one for one in history.campaigns if one.starts_at < until])
     catalogue = KeywordCatalogue(table, _vectors(table, known, encoder))
@@ -94,7 +121,11 @@ def generator_as_of(
     days = (until - history.span[0]) / DAY_MS
     index = ExactNeighbours(catalogue, f"as of {until}")
     clock = ManualClock(until)
-    return CandidateGenerator(settings, encoder, catalogue, index, clock, pairs.iter_rows(), days), days
+    if not pooled:
+        return CandidateGenerator(settings, encoder, catalogue, index, clock, pairs.iter_rows(), days), days
+    wide = settings.model_copy(update={"candidates_per_source": POOL, "candidates_max": POOL})
+    popular = [Popular(catalogue)]
+    return CandidateGenerator(wide, encoder, catalogue, index, clock, pairs.iter_rows(), days, MEASURED, popular), days
 
 
 def check_nothing_leaked(rows: pl.DataFrame, sums: Sums, campaigns: Sequence[CampaignState]) -> None:

@@ -114,20 +114,20 @@ def judge_impressions(
     mean_look = float(looked.at(impressions.rows.get_column("position").to_numpy()).mean())
     predictions["category rate"] = (np.minimum(rates[0] / mean_look, 0.99), rates[1])
     for name, of_both in predictions.items():
-        for target, predicted in zip(TARGETS, of_both, strict=True):
+        for target, predicted, usual in zip(TARGETS, of_both, predictions["category rate"], strict=True):
             slices = {
                 label: measured
                 for label, chosen in impressions.slices.items()
-                if (measured := _measured(impressions, target, chosen, predicted, looked)) is not None
+                if (measured := _measured(impressions, target, chosen, predicted, usual, looked)) is not None
             }
             found.setdefault(name, {})[target] = slices
     return found
 
 
 def _measured(
-    impressions: Impressions, target: str, chosen: Flags, predicted: Floats, looked: Examination
+    impressions: Impressions, target: str, chosen: Flags, predicted: Floats, usual: Floats, looked: Examination
 ) -> dict[str, Any] | None:
-    """None where the rows are of one class."""
+    """`usual`: the category's rate. None where the rows are of one class."""
     rows = impressions.examples(target, chosen, looked)
     if not len(rows) or rows.labels.all() or not rows.labels.any():
         return None
@@ -147,6 +147,7 @@ def _measured(
         "auc": fit.auc,
         "ndcg": grouped_ndcg(rows.groups, given, rows.labels),
         "observed_to_predicted": _ratio(rows, logged),
+        "log_loss_to_usual": _loss_ratio(rows, logged, rows.examined * np.clip(usual[chosen], 1e-7, 1 - 1e-7)),
         "deciles": deciles,
     }
     if target in impressions.truth:
@@ -174,6 +175,15 @@ def _ratio(rows: Examples, predicted: Floats) -> dict[str, float]:
     expected = float(np.dot(weights, predicted))
     ratio = float(np.dot(weights, rows.labels)) / expected
     spread = 1.96 * float(np.sqrt(np.dot(weights**2, rows.labels * (1 - predicted)))) / expected
+    return {"mean": ratio, "low": ratio - spread, "high": ratio + spread}
+
+
+def _loss_ratio(rows: Examples, predicted: Floats, usual: Floats) -> dict[str, float]:
+    """Log loss / that of `usual`, with a 95 % interval (a ratio of means by the delta method)."""
+    weights = rows.weights.astype(np.float64)
+    ours, theirs = (-weights * np.where(rows.labels, np.log(given), np.log(1 - given)) for given in (predicted, usual))
+    ratio = float(ours.sum() / theirs.sum())
+    spread = 1.96 * float(np.sqrt(np.sum((ours - ratio * theirs) ** 2)) / theirs.sum())
     return {"mean": ratio, "low": ratio - spread, "high": ratio + spread}
 
 

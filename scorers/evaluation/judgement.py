@@ -28,15 +28,15 @@ Table = dict[str, dict[str, Floats]]
 
 
 def judge(orders: Sequence[Orders], gains: Mapping[str, Gains], chosen_only: bool = False) -> dict[str, Any]:
-    """`campaigns`, `rows` (ranker -> measure -> mean, low, high, n), `pairs` (neighbours by mean
-    compared), `model_against_others`.
+    """`campaigns`, `rows` (ranker -> measure -> mean, low, high, n), what `comparisons` gives, and `values`: of each
+    ranker the headline measures, campaign by campaign.
 
     `chosen_only`: only keywords that the campaign itself chose are ordered, so that not choosing a keyword does not
     count against a ranker that would have.
     """
     judged = [one for one in orders if one.campaign.campaign in gains]
     if not judged:
-        return {"campaigns": 0, "rows": {}, "pairs": [], "model_against_others": []}
+        return {"campaigns": 0, "rows": {}, "values": {}} | comparisons({})
     values, lists = table(judged, gains, chosen_only)
     rows: dict[str, dict[str, Any]] = {
         ranker: {measure: estimate(of_measure) for measure, of_measure in measures.items()}
@@ -49,11 +49,23 @@ def judge(orders: Sequence[Orders], gains: Mapping[str, Gains], chosen_only: boo
     for ranker, measures in values.items():
         rows[ranker]["mrr_of_one_keyword"] = estimate(measures["mrr"][~several])
         rows[ranker]["ndcg_at_10_of_several"] = estimate(measures["ndcg_at_10"][several])
+    headline = {ranker: {measure: of[measure] for measure in HEADLINE} for ranker, of in values.items()}
     return {
         "campaigns": len(judged),
         "rows": rows,
+        "values": {
+            ranker: {measure: of_measure.round(5).tolist() for measure, of_measure in of.items()}
+            for ranker, of in headline.items()
+        },
+    } | comparisons(headline)
+
+
+def comparisons(values: Table) -> dict[str, list[dict[str, Any]]]:
+    """`pairs` (neighbours by mean compared), `model_against_others`, `two_towers_against_others`."""
+    return {
         "pairs": _neighbours(values),
         "model_against_others": _against(values, "model"),
+        "two_towers_against_others": _against(values, "two_towers"),
     }
 
 

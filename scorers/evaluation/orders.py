@@ -16,6 +16,8 @@ from scorers.suggestions.merge import Rows, merge
 from scorers.suggestions.value import HORIZON_MS, bid_strength, forecast, shown_probability
 from streams.contracts.messages import CampaignState
 
+ENCODERS = {"similarity": "dense, untuned model", "two_towers": "two towers"}
+"""Encoders that are rows of their own; the columns that hold what they say are `encoder_<name>`."""
 SOURCES = {"bm25": "BM25", "alignment": "title alignment (GraphEx-like)", "co_searched": "co-searched"}
 """Sources that are rows of their own, where the generator has them."""
 _SEARCHES_LONGEST = METRICS.index("searches") - len(METRICS)
@@ -103,9 +105,9 @@ def _orders(
         "random": rng.random(len(canonicals)),
         "popularity": popularity,
         "popularity_in_category": np.where(at_home, popularity, popularity * 1e-6),
-        "similarity": dense,
         "fused": best("fused"),
     }
+    scores |= {name: best(f"encoder_{name}") for name in ENCODERS if f"encoder_{name}" in own.columns}
     scores |= {name: best(f"source_{name}") for name in SOURCES if f"source_{name}" in own.columns}
     items = own.get_column("item").to_list()
     for ranker, (p_click, p_purchase) in predictions.items():

@@ -16,7 +16,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 from scorers.evaluation.judgement import HEADLINE, MEASURES
-from scorers.evaluation.orders import SOURCES
+from scorers.evaluation.orders import ENCODERS, SOURCES
 
 _NAMES = {
     "model": "ranker in use, by value",
@@ -25,10 +25,11 @@ _NAMES = {
     "boosted": "boosted, by value",
     "neural": "neural, by value",
     "popularity_in_category": "popularity in category",
-    "similarity": "dense similarity",
     "fused": "fused retrieval",
     "oracle": "oracle over the candidates",
     "true_value": "order by true value",
+    "ceiling": "ceiling, by value",
+    **ENCODERS,
     **SOURCES,
 }
 _JUDGED = {
@@ -37,10 +38,14 @@ _JUDGED = {
     "by_success": "By attributed purchases, successful campaigns",
     "among_chosen": "By attributed purchases, among the keywords that the campaign chose",
 }
-_STYLE = """body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:#1a1a1a}
-table{border-collapse:collapse;margin:.6rem 0 1.4rem;display:block;overflow-x:auto}
-th,td{padding:.25rem .7rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
-th:first-child,td:first-child{text-align:left}img{max-width:100%}h2{margin-top:2.2rem}"""
+_STYLE = """:root{color-scheme:light dark;--ink:#1a1a1a;--paper:#fff;--line:#ddd;--miss:#b3261e}
+@media(prefers-color-scheme:dark){:root{--ink:#e6e6e6;--paper:#16181c;--line:#3a3d42;--miss:#ff8a80}}
+body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:75rem;padding:0 1rem;color:var(--ink)}
+html{background:var(--paper)}
+table{border-collapse:collapse;margin:.6rem 0 1.4rem;display:block;overflow-x:auto;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .7rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}
+th:first-child,td:first-child{text-align:left}td b{color:var(--miss)}
+img{max-width:100%;background:#fff;border-radius:6px}h2{margin-top:2.2rem}"""
 
 
 @dataclass(frozen=True)
@@ -71,18 +76,61 @@ def write_report(report: dict[str, Any], beside: Path) -> list[Path]:
 
 
 def _sections(report: dict[str, Any]) -> list[Section]:
-    found = [_targets(report)]
+    found = [*_real_text(report), _targets(report)]
     found += [_orders(report[name], title) for name, title in _JUDGED.items() if report[name]["campaigns"]]
-    found += [_slices(report), *_impressions(report), *_studies(report), _models(report)]
+    found += [*_retrieval(report), _slices(report), *_impressions(report), *_studies(report), _models(report)]
     return found
 
 
 def _targets(report: dict[str, Any]) -> Section:
     rows = [
-        (one["name"], _number(one["figure"]), _interval(one), one["wanted"], "yes" if one["met"] else "**no**")
+        (one["name"], _number(one["figure"]), _interval(one), one["wanted"], _yes(one["met"]))
         for one in report["targets"]
     ]
     return Section("Targets", tables=[(("target", "figure", "95 % interval", "wanted", "met"), rows)])
+
+
+def _real_text(report: dict[str, Any]) -> list[Section]:
+    """What other people's words say comes first: that is what no market that we made up can tell."""
+    if not (judged := report.get("real_text")):
+        return []
+    ahead = [
+        (name, _number(one["mean"], 4), f"{one['low']:.4f} to {one['high']:.4f}", _yes(judged["not_worse"][name]))
+        for name, one in judged["tuned_minus_untuned"].items()
+    ]
+    return [
+        Section(
+            "On real text",
+            f"{judged['products']} products of a shop and {judged['keywords']} keywords made of its category names, "
+            "brands and specifications. A retriever sees title and price alone. Intervals by a bootstrap over brands.",
+            [
+                _found(judged["rows"]),
+                (("MRR, two towers less the untuned model", "by", "95 % interval", "not worse"), ahead),
+            ],
+        )
+    ]
+
+
+def _retrieval(report: dict[str, Any]) -> list[Section]:
+    if not (judged := report.get("retrieval")):
+        return []
+    lost = [
+        (name, _estimate(one["recall_without"]), _estimate(one["lost"]))
+        for name, one in judged["contributions_weighted"].items()
+    ]
+    return [
+        Section(
+            "Retrieval: share of the true best 50 keywords found",
+            f"{judged['items']} items of held-out campaigns, {judged['keywords']:.0f} keywords. Fused: as workers do; "
+            "weighted, with popularity: the pool that the rankers above order.",
+            [_found(judged["rows"]), (("the pool without", "recall@200", "lost"), lost)],
+        )
+    ]
+
+
+def _found(rows: dict[str, Any]) -> tuple[Sequence[str], Sequence[Sequence[str]]]:
+    measures = list(next(iter(rows.values())))
+    return ("found by", *measures), [(name, *(_estimate(row[one]) for one in measures)) for name, row in rows.items()]
 
 
 def _orders(judged: dict[str, Any], title: str) -> Section:
@@ -217,6 +265,10 @@ def _models(report: dict[str, Any]) -> Section:
     ]
     header = ("ranker", "version", "ms for 1 row", "200 rows", "12,800 rows")
     return Section("Speed", f"One thread. The bundle is {report['bundle_megabytes']:.0f} MB.", [(header, rows)])
+
+
+def _yes(met: bool) -> str:
+    return "yes" if met else "**no**"
 
 
 def _name(ranker: str) -> str:

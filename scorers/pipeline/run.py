@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import shutil
 import signal
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,31 +12,25 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from infra.processes import Processes
-from infra.settings import Settings, environment, load
-from infra.stack import state
-from infra.stack.supervisor import Supervisor
-from infra.steps import Steps
+from infra.settings import Settings
 from scorers.pipeline.markets import MARKETS, Market
+from scorers.pipeline.stages import Stages
 
 HOME = Path(".keypulse/pipeline")
 HISTORY, TOWERS = "history", Path("models") / "towers"
 PROMOTED = "promoted.json"
 """The market that a promoted bundle learnt from."""
-PASSED_ON = (
-    "home", "bundle_path", "embedding_model", "kafka_servers", "checkpoint_redis_url", "online_redis_url", "milvus_uri",
-)  # fmt: skip
-"""Settings that the commands are to have."""
 
 
 class Pipeline:
     """One run, in a home of its own that is emptied first."""
 
-    def __init__(self, market: Market, towers: str, trials: int, home: Path, console: Console) -> None:
-        self._market, self._towers, self._trials = market, towers, trials
+    def __init__(
+        self, market: Market, towers: str, trials: int, catalogue: Path | None, home: Path, console: Console
+    ) -> None:
+        self._market, self._towers, self._trials, self._catalogue = market, towers, trials, catalogue
         self._home = home.absolute()
-        self._console = console
-        self._steps = Steps(console)
+        self._stages = Stages(self._home, console)
 
     def run(self) -> dict[str, Any]:
         """Run every step; what was made, and how long each took.
@@ -46,20 +38,13 @@ class Pipeline:
         Raises:
             Failure: a server or a step failed, the gate among them; the text says which and why.
         """
-        shutil.rmtree(self._home, ignore_errors=True)
-        supervisor = Supervisor(load(home=self._home), tell=self._console.print, tied=True)
-        try:
-            with self._steps.step("servers"):
-                supervisor.up()
-            settings = state.settings(home=self._home)
-            self._commands(settings, self._before_towers())
+        with self._stages.servers() as settings:
+            self._stages.commands(settings, self._before_towers())
             towers = str(self._home / TOWERS)
-            self._commands(settings.model_copy(update={"embedding_model": towers}), self._with_towers())
+            self._stages.commands(settings.model_copy(update={"embedding_model": towers}), self._with_towers())
             made = self._report(settings)
             (self._home / PROMOTED).write_text(json.dumps(asdict(self._market)))
             return made
-        finally:
-            supervisor.down()
 
     def _before_towers(self) -> dict[str, list[str]]:
         history, tables = self._home / HISTORY, self._home / "tables"
@@ -75,20 +60,12 @@ class Pipeline:
 
     def _with_towers(self) -> dict[str, list[str]]:
         history = f"--history={self._home / HISTORY}"
+        words = [f"--catalogue={self._catalogue.absolute()}"] if self._catalogue else []
         return {
             "keyword index": ["index", "build", history],
             "ranker": ["train", "ranker", history, f"--trials={self._trials}", "--challenger"],
-            "promotion": ["promote", history],
+            "promotion": ["promote", history, *words],
         }
-
-    def _commands(self, settings: Settings, commands: Mapping[str, list[str]]) -> None:
-        processes = Processes(environment(settings, *PASSED_ON), self._home / "logs")
-        try:
-            for name, arguments in commands.items():
-                with self._steps.timed(name) as console:
-                    processes.run(name, *arguments, shown=console.is_terminal)
-        finally:
-            processes.stop()
 
     def _report(self, settings: Settings) -> dict[str, Any]:
         history = self._home / HISTORY
@@ -98,7 +75,7 @@ class Pipeline:
             "market": {"events": rows, "items": self._market.products, "keywords": self._market.keywords},
             "towers": json.loads((self._home / TOWERS / "training.json").read_text()),
             "bundle": {"folder": str(settings.bundle_path), "model_version": manifest["model_version"]},
-            "seconds": {name: round(seconds, 1) for name, seconds in self._steps.seconds.items()},
+            "seconds": {name: round(seconds, 1) for name, seconds in self._stages.seconds.items()},
         }
 
 
@@ -111,11 +88,11 @@ def promoted(market: Market, home: Path = HOME) -> Path | None:
     return home.absolute() if learnt_from == market else None
 
 
-def pipeline_command(market: str, towers: str, trials: int, out: Path) -> None:
+def pipeline_command(market: str, towers: str, trials: int, catalogue: Path | None, out: Path) -> None:
     """Run the pipeline, print its summary and write the report."""
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    made = Pipeline(MARKETS[market], towers, trials, HOME, console).run()
+    made = Pipeline(MARKETS[market], towers, trials, catalogue, HOME, console).run()
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(made, indent=2) + "\n")
     _show(console, market, made)

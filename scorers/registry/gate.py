@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.settings import Settings
+from scorers.retrieval.judging.compared import TUNED
+from scorers.retrieval.judging.real_retrieval import TOLERATED
 
 CALIBRATED = (0.95, 1.05)
 """The interval of observed / predicted must reach into this."""
@@ -36,6 +38,7 @@ def gate(report: dict[str, Any], settings: Settings) -> list[Rule]:
     return [
         features(),
         _quality(report, settings),
+        *(_real_text(report, name) for name in ("towers", "fused")),
         *(_calibration(report, target) for target in ("click", "purchase")),
         _at_most("latency", taken, settings.promote_latency_ms, "ms for 200 rows"),
         _at_most("size", report["bundle_megabytes"], settings.promote_megabytes, "MB"),
@@ -54,6 +57,19 @@ def _quality(report: dict[str, Any], settings: Settings) -> Rule:
         f"{compared['mean']:+.3f} ({compared['low']:+.3f} to {compared['high']:+.3f}, {compared['n']} campaigns)",
         compared["low"] > least,
     )
+
+
+def _real_text(report: dict[str, Any], name: str) -> Rule:
+    """What is trained on one market must not lose on other people's words."""
+    rule = f"real text, {name}"
+    wanted = f"MRR less that of the untuned model: lower bound >= {-TOLERATED}"
+    if (judged := report["real_text"]) is None:
+        return Rule(rule, wanted, "not judged: no catalogue was given (--catalogue)", True)
+    if report["encoders"]["bundle"] != report["encoders"].get(TUNED):
+        return Rule(rule, wanted, "the untuned model itself", True)
+    found = judged["tuned_minus_untuned"][name]
+    told = f"{found['mean']:+.4f} ({found['low']:+.4f} to {found['high']:+.4f}, {found['n']} products)"
+    return Rule(rule, wanted, told, found["low"] >= -TOLERATED)
 
 
 def _calibration(report: dict[str, Any], target: str) -> Rule:

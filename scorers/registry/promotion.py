@@ -23,8 +23,11 @@ class NotPromoted(Failure):
     """The challenger did not pass, or there is none. The text names the rule."""
 
 
-def promote(history: Path, settings: Settings, clock: Clock, steps: Steps) -> tuple[Version, list[Rule]]:
-    """Judge the challenger on `history`; if it passes every rule it becomes champion and its bundle is put into use.
+def promote(
+    history: Path, settings: Settings, clock: Clock, steps: Steps, catalogue: Path | None = None
+) -> tuple[Version, list[Rule]]:
+    """Judge the challenger on `history`, and on the words of `catalogue` if there is one; if it passes every rule
+    it becomes champion and its bundle is put into use.
 
     Raises:
         NotPromoted: there is no challenger, or a rule failed; nothing has changed then.
@@ -37,7 +40,7 @@ def promote(history: Path, settings: Settings, clock: Clock, steps: Steps) -> tu
     with tempfile.TemporaryDirectory(prefix="keypulse-promote-") as scratch:
         made = registry.fetch(challenger, Path(scratch) / CHALLENGER)
         rivals = {CHAMPION: registry.fetch(champion, Path(scratch) / CHAMPION)} if champion else {}
-        rules = judged(made, rivals, history, settings, steps, registry, challenger)
+        rules = judged(made, rivals, history, settings, steps, registry, challenger, catalogue)
         if failed := [rule for rule in rules if not rule.passed]:
             told = "; ".join(f"{rule.name}: wanted {rule.wanted}, found {rule.found}" for rule in failed)
             raise NotPromoted(f"version {challenger.number} ({challenger.model_version}) stays challenger. {told}")
@@ -54,6 +57,7 @@ def judged(
     steps: Steps,
     registry: Registry,
     challenger: Version,
+    catalogue: Path | None = None,
 ) -> list[Rule]:
     """The gate's rules for the bundle in `made`; its evaluation is kept in the registry."""
     try:
@@ -61,7 +65,7 @@ def judged(
     except bundle.BundleRefused as refused:
         # It can't even be judged: the other rules would be noise.
         return [features(str(refused))]
-    report = evaluate(history, settings, steps, made, rivals)
+    report = evaluate(history, settings, steps, made, rivals, catalogue=catalogue)
     file = made.parent / "evaluation.json"
     file.write_text(json.dumps(report, indent=1))
     registry.attach(challenger, file)
@@ -89,11 +93,11 @@ def rollback(settings: Settings, clock: Clock) -> Version:
     return before
 
 
-def promote_command(history: Path) -> None:
+def promote_command(history: Path, catalogue: Path | None) -> None:
     """`keypulse promote`."""
     from infra.stack.state import settings
 
-    version, rules = promote(history, settings(), SystemClock(), Steps())
+    version, rules = promote(history, settings(), SystemClock(), Steps(), catalogue)
     table = Table("rule", "wanted", "found")
     for rule in rules:
         table.add_row(rule.name, rule.wanted, rule.found)

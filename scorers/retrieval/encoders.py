@@ -149,6 +149,11 @@ class OnnxEncoder:
         self._keyword_graph = _session(folder / KEYWORD_GRAPH)
         self._product_graph = _session(folder / PRODUCT_GRAPH) if PRODUCT_GRAPH in self.description.files else None
 
+    @property
+    def has_towers(self) -> bool:
+        """Whether products pass a graph of their own."""
+        return self._product_graph is not None
+
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
         return self._each(texts, lambda text: self._run(self._keyword_graph, self._tokens(text)), progress)
 

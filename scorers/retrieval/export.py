@@ -32,6 +32,11 @@ def encoder_folder(settings: Settings) -> Path:
     return settings.home / "models" / "encoder"
 
 
+def towers_folder(settings: Settings) -> Path:
+    """Where the exported towers lie: what the setting `embedding_model` names to use them."""
+    return settings.home / "models" / "towers"
+
+
 def ensure_export(settings: Settings) -> Path:
     """The folder of the encoder that `settings.embedding_model` names: an export itself (trained towers, say), else the
     model's export, made first when it isn't there or is of another model."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from infra.settings import Settings
-from scorers.evaluation.heldout import generator_as_of, held_out_campaigns
+from scorers.evaluation.heldout import POOL, generator_as_of, held_out_campaigns
 from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
@@ -24,8 +24,6 @@ from scorers.retrieval.sources.popular import Popular
 from scorers.retrieval.sources.source import ItemQuery
 
 DEPTHS = (50, 100, 200)
-POOL = 200
-"""Most candidates a pool may hold."""
 Lists = list[list[Hit]]
 """For each judged item the hits of one source, best first."""
 

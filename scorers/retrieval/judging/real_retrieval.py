@@ -19,7 +19,8 @@ from scorers.retrieval.judging.real_text import KINDS, RealText
 from scorers.retrieval.neighbours import ExactNeighbours
 
 DEPTH = 20
-_TOLERATED = 0.005
+TOLERATED = 0.005
+"""Loss of MRR that promotion puts up with."""
 _ASKED = ("dense", "bm25", "ngrams", "alignment")
 """The others need events, of which a catalogue has none."""
 
@@ -76,7 +77,7 @@ def ranked_by_sources(real: RealText, encoder: Encoder, settings: Settings) -> d
     return ranked
 
 
-def not_worse(new: Ranked, old: Ranked) -> tuple[Estimate, bool]:
-    """MRR of new - old, and whether its lower bound is above minus `_TOLERATED`: what promotion asks for."""
+def not_worse(new: Ranked, old: Ranked, tolerated: float = TOLERATED) -> tuple[Estimate, bool]:
+    """MRR of new - old, and whether its lower bound is above minus `tolerated`: what promotion asks for."""
     difference = estimate(new.reciprocal_ranks() - old.reciprocal_ranks(), new.makers())
-    return difference, difference.low >= -_TOLERATED
+    return difference, difference.low >= -tolerated

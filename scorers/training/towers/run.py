@@ -19,6 +19,7 @@ from infra.settings import Settings
 from infra.steps import Advance, Steps
 from scorers.history import History
 from scorers.retrieval.encoders import DEFAULT_MODEL, MAX_TOKENS, load_sentence_transformer
+from scorers.retrieval.export import towers_folder
 from scorers.training.ranker import HOLDOUT
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
 from scorers.training.towers.distilled import distilled
@@ -51,11 +52,6 @@ class Report(msgspec.Struct, frozen=True):
     epochs: list[Epoch]
     best_epoch: int
     serving: ServingQuality
-
-
-def towers_folder(settings: Settings) -> Path:
-    """Where the exported towers lie: what the setting `embedding_model` names to use them."""
-    return settings.home / "models" / "towers"
 
 
 def held_out_from(history: History) -> int:

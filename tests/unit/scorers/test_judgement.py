@@ -50,7 +50,9 @@ def test_judged_are_campaigns_with_gains_alone() -> None:
     assert judged["rows"]["oracle"]["ndcg_at_10"]["mean"] == pytest.approx(1)
     assert judged["rows"]["model"]["ndcg_at_10"]["mean"] > judged["rows"]["random"]["ndcg_at_10"]["mean"]
     assert set(MEASURES) <= set(judged["rows"]["model"])
-    assert judge(CASES, {}) == {"campaigns": 0, "rows": {}, "pairs": [], "model_against_others": []}
+    empty = judge(CASES, {})
+    assert (empty["campaigns"], empty["rows"], empty["pairs"], empty["model_against_others"]) == (0, {}, [], [])
+    assert len(judged["values"]["model"]["mrr"]) == 30
 
 
 def test_not_choosing_counts_against_nobody_among_the_chosen() -> None:

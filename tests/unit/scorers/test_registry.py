@@ -41,6 +41,8 @@ REPORT: dict[str, Any] = {
             target: {"all": {"observed_to_predicted": {"mean": 1.03, "low": 0.98, "high": 1.08}}} for target in TARGETS
         }
     },
+    "real_text": None,
+    "encoders": {"bundle": "towers-1", "two towers": "towers-1"},
     "models": {"model": {"milliseconds": {"1": 0.2, "200": 0.9, "12800": 40.0}}},
     "bundle_megabytes": 30.0,
 }
@@ -53,7 +55,8 @@ def failed(report: dict[str, Any]) -> list[str]:
 def test_a_challenger_that_is_as_good_passes_every_rule() -> None:
     assert failed(REPORT) == []
     assert [rule.name for rule in gate(REPORT, load())] == [
-        *("features", "quality", "calibration of click", "calibration of purchase", "latency", "size")
+        *("features", "quality", "real text, towers", "real text, fused"),
+        *("calibration of click", "calibration of purchase", "latency", "size"),
     ]
 
 
@@ -74,6 +77,24 @@ def test_each_rule_can_fail_alone(rule: str, path: tuple[Any, ...], value: float
         place = place[step]
     place[path[-1]] = value
     assert failed(report) == [rule]
+
+
+@pytest.mark.parametrize("name", ["towers", "fused"])
+def test_what_loses_on_real_text_does_not_pass(name: str) -> None:
+    gained = {"mean": 0.01, "low": -0.005, "high": 0.03, "n": 900}
+    words = {"tuned_minus_untuned": {"towers": gained, "fused": gained}}
+    assert failed(REPORT | {"real_text": words}) == []
+    words["tuned_minus_untuned"][name] = gained | {"low": -0.0051}
+    assert failed(REPORT | {"real_text": words}) == [f"real text, {name}"]
+    untuned = {"bundle": "all-MiniLM", "two towers": "towers-1"}
+    assert failed(REPORT | {"real_text": words, "encoders": untuned}) == []  # other towers than the bundle's
+
+
+def test_without_a_catalogue_the_gate_says_that_real_text_was_not_judged() -> None:
+    rules = [rule for rule in gate(REPORT, load()) if rule.name.startswith("real text")]
+    assert [(rule.passed, rule.found) for rule in rules] == [
+        (True, "not judged: no catalogue was given (--catalogue)")
+    ] * 2
 
 
 def test_the_first_challenger_must_beat_popularity() -> None:
@@ -143,7 +164,7 @@ def in_use(settings: Settings) -> float:
 def judged_good(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The judgement itself has its own tests, on a market; here it is a report that can be spoilt."""
     report = copy.deepcopy(REPORT)
-    monkeypatch.setattr(promotion, "evaluate", lambda *_: report)
+    monkeypatch.setattr(promotion, "evaluate", lambda *_, **__: report)
     return report
 
 

@@ -31,7 +31,7 @@ from scorers.registry.store import Registry, Training
 from scorers.training.command import card
 from scorers.training.dataset import join_vectors, label_rows
 from scorers.training.examples import CannotLearn
-from scorers.training.ranker import train
+from scorers.training.ranker import EventLog, train
 from streams.attribution import Attribution, Click, Purchase
 from streams.backfill.run import SOURCE, Backfill
 from streams.exactly_once import MemoryCheckpoints
@@ -67,7 +67,7 @@ def settings(market: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def trained(market: Path, settings: Settings) -> bundle.Manifest:
-    manifest, _ = train(market, settings, ManualClock(UNTIL_MS), silent(), market.parent / "reports")
+    manifest, _ = train(EventLog(History(market)), settings, ManualClock(UNTIL_MS), silent(), market.parent / "reports")
     return manifest
 
 
@@ -231,6 +231,7 @@ def test_the_report_holds_every_row_slice_and_target(
         "popularity",
         "popularity_in_category",
         "bm25",
+        "alignment",
         "similarity",
         "fused",
         "boosted",
@@ -241,6 +242,11 @@ def test_the_report_holds_every_row_slice_and_target(
         assert all(one["low"] <= one["mean"] <= one["high"] for name, one in row.items() if name in MEASURES)
     assert rows["boosted"] == rows["model"]
     assert {"item", "keyword", "category", "price band", "item known"} == set(report["slices"])
+    found = report["retrieval"]["rows"]
+    assert (
+        found["weighted, with popularity, dense, untuned"]["recall@200"]["mean"] > found["random"]["recall@200"]["mean"]
+    )
+    assert report["real_text"] is None
     assert set(report["impressions"]["model"]["click"]) >= {
         "all",
         "pair shown before",
@@ -322,7 +328,11 @@ def test_too_little_to_learn_or_to_judge_says_so(
 ) -> None:
     with pytest.raises(CannotLearn, match="more days of history are needed"):
         train(
-            market, settings.model_copy(update={"attribution_window_ms": 5 * DAY_MS}), ManualClock(), silent(), tmp_path
+            EventLog(History(market)),
+            settings.model_copy(update={"attribution_window_ms": 5 * DAY_MS}),
+            ManualClock(),
+            silent(),
+            tmp_path,
         )
     ended = tmp_path / "history"
     ended.mkdir()
