@@ -67,7 +67,14 @@ def build_index(history: Annotated[Path, HISTORY], as_json: AsJson = False) -> N
 
 @_train.command("ranker")
 def train_ranker(
-    history: Annotated[Path, HISTORY],
+    history: Annotated[Path | None, HISTORY] = None,
+    tables: Annotated[
+        Path | None, typer.Option(help="Instead of a history: folder of daily tables; see docs/data.md")
+    ] = None,
+    cleared: Annotated[
+        bool,
+        typer.Option("--cleared", help="No keyword of the tables holds a name or address; where none counts shoppers"),
+    ] = False,
     model: Annotated[Literal["linear", "boosted", "neural"], typer.Option(help="Kind of ranker")] = "boosted",
     trials: Annotated[int, typer.Option(min=0, help="Hyperparameters to try for each target; 0 takes the usual")] = 0,
     challenger: Annotated[
@@ -80,13 +87,15 @@ def train_ranker(
         "local[*]"
     ),
 ) -> None:
-    """Train P(click) and P(purchase | click) on the history's impressions and write the bundle.
+    """Train P(click) and P(purchase | click) on impressions, single or counted by day, and write the bundle.
+
+    The neural one by several processes, on cores or GPUs: torchrun --nproc_per_node=2 -m scorers.training --history DIR
 
     Example: keypulse train ranker --history .keypulse/history --model boosted
     """
-    from scorers.training.command import train_command
+    from scorers.training.command import source_of, train_command
 
-    train_command(history, model, trials, challenger, engine, master)
+    train_command(source_of(history, tables, cleared), model, trials, challenger, engine, master)
 
 
 @app.command("evaluate", rich_help_panel=PANEL)

@@ -22,7 +22,7 @@ from infra.checksums import sha256
 from infra.failure import Failure
 from infra.settings import Settings
 from scorers.keywords.table import Keyword, read_table
-from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types
+from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types, ranker_windows
 from scorers.ranking.model import Calibration, Probabilities, load_model
 from scorers.retrieval.encoders import OnnxEncoder
 
@@ -46,7 +46,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     """ms"""
     windows: list[str]
-    """Of the vectors, shortest first."""
+    """That the models read, shortest first. A worker's vectors may have more."""
     features: list[str]
     feature_types: list[str]
     vocabulary: Vocabulary
@@ -178,7 +178,7 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 
 def _check_settings(manifest: Manifest, settings: Settings) -> None:
     ours = {name: getattr(settings, name) for name in SMOOTHING}
-    if manifest.windows != list(settings.windows):
+    if not set(ranker_windows(manifest.windows)) <= set(settings.windows):
         raise BundleRefused(
             f"setting windows: {','.join(settings.windows)}, the bundle was trained on {','.join(manifest.windows)}; "
             + _RETRAIN
@@ -188,7 +188,7 @@ def _check_settings(manifest: Manifest, settings: Settings) -> None:
             raise BundleRefused(
                 f"setting {name}: {value}, the bundle was trained with {manifest.smoothing.get(name)}; {_RETRAIN}"
             )
-    expected = list(feature_names(settings.windows))
-    if manifest.features != expected or manifest.feature_types != feature_types(settings.windows):
+    expected = list(feature_names(manifest.windows))
+    if manifest.features != expected or manifest.feature_types != feature_types(manifest.windows):
         different = next((a for a, b in zip(manifest.features, expected, strict=False) if a != b), "their number")
         raise BundleRefused(f"the bundle's features differ from this release's (first: {different}); {_RETRAIN}")

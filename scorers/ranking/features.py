@@ -154,21 +154,22 @@ def feature_types(windows: Sequence[str]) -> list[str]:
     return ["c" if name in CATEGORICAL else "q" for name in feature_names(windows)]
 
 
-def matrix(sums: Sums, facts: Facts, settings: Settings) -> NDArray[np.float32]:
-    """n x features, in the order of `feature_names`."""
-    used = ranker_windows(settings.windows)
+def matrix(sums: Sums, facts: Facts, settings: Settings, windows: Sequence[str] | None = None) -> NDArray[np.float32]:
+    """n x features, in the order of `feature_names`. `windows`: those that the model reads, of the settings' all that
+    rankers do when left out; nothing else of the sums is looked at."""
+    used = ranker_windows(settings.windows if windows is None else windows)
     names = derived_names(used)
-    first = len(METRICS) * settings.windows.index(used[0])
-    category = sums.category[:, first:]
+    columns = [len(METRICS) * settings.windows.index(window) + at for window in used for at in range(len(METRICS))]
+    keyword, category = sums.keyword[:, columns], sums.category[:, columns]
     blocks: list[NDArray[np.floating]] = []
     for kind in _COUNTED:
         own: Floats = getattr(sums, kind)
-        derived = derive(own[:, first:], category, used, settings)[:, _columns(kind, names)]
+        derived = derive(own[:, columns], category, used, settings)[:, _columns(kind, names)]
         if kind == "campaign":
             derived[facts.promoted == 0] = np.nan
         blocks.append(derived)
     blocks.append(derive(category, category, used, settings)[:, _category_columns(names)])
-    blocks.append(np.column_stack([_price_ratio(facts.price, one) for one in (sums.keyword, sums.category)]))
+    blocks.append(np.column_stack([_price_ratio(facts.price, one) for one in (keyword, category)]))
     blocks.append(np.column_stack([getattr(facts, name) for name in (*_PLAIN, *CATEGORICAL)]))
     return np.hstack(blocks).astype(np.float32)
 

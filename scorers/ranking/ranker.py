@@ -25,7 +25,9 @@ class BundleRanker:
 
     def matrix(self, inputs: PairInputs) -> NDArray[np.float32]:
         """n x features."""
-        return matrix(*serving_rows(inputs, self._bundle.manifest.vocabulary, self._wordings), self._settings)
+        manifest = self._bundle.manifest
+        rows = serving_rows(inputs, manifest.vocabulary, self._wordings)
+        return matrix(*rows, self._settings, manifest.windows)
 
     def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """P(click) and P(purchase | click), n each."""

@@ -10,11 +10,11 @@ import polars as pl
 
 from infra.settings import Settings
 from scorers.data import daily
+from scorers.data.products import read_products
 from scorers.data.reading import BadTable, find, read, read_raw
 from scorers.data.schemas import CAMPAIGN_HISTORY, PRODUCTS, SEARCHES
 from scorers.history import History
 from scorers.suggest.keywords import NOBODY_SEARCHED
-from scorers.suggest.products import read_products
 from streams.contracts.messages import ProductState
 
 _PURCHASE_WORTH = 10.0

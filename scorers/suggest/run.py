@@ -11,6 +11,7 @@ import polars as pl
 
 from infra.settings import Settings
 from infra.steps import Steps
+from scorers.data.products import read_products
 from scorers.data.reading import SUFFIXES, BadTable
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder, OnnxEncoder
@@ -19,7 +20,6 @@ from scorers.retrieval.matching import Matcher
 from scorers.suggest.bought import Bought
 from scorers.suggest.evidence import Evidence, read_evidence
 from scorers.suggest.keywords import NOBODY_SEARCHED, KeywordList, read_keywords
-from scorers.suggest.products import read_products
 from scorers.suggest.suggester import Suggester, says_anything
 from streams.contracts.messages import ProductState
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from scorers.training.command import train_command
+from scorers.training.command import source_of, train_command
 from scorers.training.following import dismiss, follow
 from scorers.training.processes import own_device, processes
 
@@ -16,14 +16,17 @@ from scorers.training.processes import own_device, processes
 def main() -> None:
     """Read the arguments of `keypulse train ranker --model neural` and train."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--history", type=Path, required=True)
+    parser.add_argument("--history", type=Path)
+    parser.add_argument("--tables", type=Path)
+    parser.add_argument("--cleared", action="store_true")
     parser.add_argument("--challenger", action="store_true")
     arguments = parser.parse_args()
     with processes(own_device()) as rank:
         if rank:
             follow()
             return
-        train_command(arguments.history, "neural", 0, arguments.challenger, "torchrun")
+        source = source_of(arguments.history, arguments.tables, arguments.cleared)
+        train_command(source, "neural", 0, arguments.challenger, "torchrun")
         dismiss()
 
 

@@ -11,14 +11,16 @@ from typing import Literal
 from infra.clock import SystemClock
 from infra.settings import Settings
 from infra.steps import Steps
+from scorers.history import History
 from scorers.ranking.bundle import Manifest
 from scorers.registry.store import Registry, Training, Version
 from scorers.training.examples import CannotLearn, Features
 from scorers.training.exchange import examples_folder
 from scorers.training.learners.learner import Learner, learner
 from scorers.training.measures import Curve
-from scorers.training.ranker import Trained, train
+from scorers.training.ranker import EventLog, Source, Trained, train
 from scorers.training.spark import spark_session
+from scorers.training.tables import DailyTables
 
 _PLOTS = Path("reports")
 
@@ -27,7 +29,7 @@ Engine = Literal["local", "spark", "torchrun"]
 
 
 def train_command(
-    history: Path, kind: str, trials: int, challenger: bool, engine: Engine = "local", master: str = ""
+    source: Source, kind: str, trials: int, challenger: bool, engine: Engine = "local", master: str = ""
 ) -> None:
     """Train and register; the bundle is put into use at once, or made the challenger.
 
@@ -38,7 +40,7 @@ def train_command(
     clock, steps, used = SystemClock(), Steps(), settings()
     out = challenger_folder(used) if challenger else used.bundle_path
     with _teachers(kind, engine, master, used) as taught_by:
-        manifest, trained = train(history, used, clock, steps, _PLOTS, kind, trials, out, taught_by)
+        manifest, trained = train(source, used, clock, steps, _PLOTS, kind, trials, out, taught_by)
     with steps.step("registry"):
         registry = Registry(used, clock.now_ms())
         version = record(registry, manifest, trained, out, _PLOTS)
@@ -48,6 +50,19 @@ def train_command(
         print(f"{name:42} {value:12.5f}" if value % 1 else f"{name:42} {value:12.0f}")
     role = "challenger: `keypulse promote` puts it into use if it passes" if challenger else "in use"
     print(f"{out}: {manifest.model_version}, version {version.number} in the registry, {role}; plots in {_PLOTS}/")
+
+
+def source_of(history: Path | None, tables: Path | None, cleared: bool) -> Source:
+    """The one that is given.
+
+    Raises:
+        CannotLearn: both, or neither.
+    """
+    if history and not tables:
+        return EventLog(History(history))
+    if tables and not history:
+        return DailyTables(tables, cleared)
+    raise CannotLearn("give --history, a folder of events, or --tables, a folder of daily tables, and not both")
 
 
 @contextmanager
@@ -119,10 +134,10 @@ def card(manifest: Manifest) -> str:
 P(purchase | click). {len(manifest.features)} features, windows {", ".join(manifest.windows)}; embeddings of
 {manifest.encoder}.
 
-**What it learnt from.** Impressions, organic and sponsored, under the keyword that was typed; no event from
-{manifest.trained_until} ms on; {manifest.history_days:.1f} days of history. A pair's own counts were hidden on a share
-of the rows. A place is looked at with probability position ** -{manifest.examination:.3f}; probabilities are for
-position {manifest.reference_position:g}.
+**What it learnt from.** Impressions, organic and sponsored, one by one or counted by day, under the keyword that was
+typed (in daily tables: that matched); no event from {manifest.trained_until} ms on; {manifest.history_days:.1f} days of
+history. A pair's own counts were hidden on a share of the rows. A place is looked at with probability
+position ** -{manifest.examination:.3f}; probabilities are for position {manifest.reference_position:g}.
 
 **What it is not for.** Other windows or smoothing weights than it was trained with (a worker refuses it); shops whose
 shoppers it never saw; prices in another currency. It knows nothing of a seller's margin, stock or budget.

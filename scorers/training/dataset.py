@@ -10,7 +10,7 @@ then stands for several.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -54,7 +54,7 @@ def label_rows(
     outcome = outcome.group_by("search_id", "item").agg(pl.col("clicked").first(), pl.col("purchased").any())
     impressions = history.impressions.filter(pl.col("event_time").is_between(first, mature, closed="left"))
     rows = as_searched(impressions, history).join(outcome, on=["search_id", "item"], how="left", maintain_order="left")
-    return _sampled(rows.with_columns(pl.col("clicked", "purchased").fill_null(False)), most).sort("event_time")
+    return sampled(rows.with_columns(pl.col("clicked", "purchased").fill_null(False)), most).sort("event_time")
 
 
 def as_clicked(history: History, known_until: int) -> pl.DataFrame:
@@ -76,8 +76,11 @@ def as_searched(impressions: pl.DataFrame, history: History) -> pl.DataFrame:
     ).drop("query", "searched")
 
 
-def _sampled(rows: pl.DataFrame, most: int) -> pl.DataFrame:
-    """Clicked rows and as many others as fit, with `weight`: how many rows of the log each stands for."""
+def sampled(rows: pl.DataFrame, most: int) -> pl.DataFrame:
+    """Clicked rows and as many others as fit, with `weight`: how many impressions each stands for.
+
+    A row that stood for several before stands for as many times more.
+    """
     clicked, others = rows.filter(pl.col("clicked")), rows.filter(~pl.col("clicked"))
     some_clicked = clicked.sample(min(most // 2, len(clicked)), seed=7)
     some_others = others.sample(min(most - len(some_clicked), len(others)), seed=7)
@@ -85,7 +88,8 @@ def _sampled(rows: pl.DataFrame, most: int) -> pl.DataFrame:
 
 
 def _weighted(sample: pl.DataFrame, of: int) -> pl.DataFrame:
-    return sample.with_columns(pl.lit(of / max(len(sample), 1), pl.Float32).alias("weight"))
+    before = pl.col("weight") if "weight" in sample.columns else pl.lit(1.0)
+    return sample.with_columns((before * (of / max(len(sample), 1))).cast(pl.Float32).alias("weight"))
 
 
 OUTCOMES = {"click": "clicked", "purchase": "purchased"}
@@ -99,7 +103,7 @@ def examples(
     return Examples(
         features[chosen],
         rows.get_column(OUTCOMES[target]).to_numpy()[chosen],
-        rows.get_column("weight").to_numpy()[chosen],
+        rows.get_column("weight").cast(pl.Float32).to_numpy()[chosen],
         examined[chosen],
         rows.get_column("item").rank("dense").to_numpy().astype(np.int64)[chosen],
     )
@@ -129,8 +133,29 @@ def hide_pairs(sums: Sums, share: float = HIDDEN_SHARE, seed: int = 7) -> Sums:
 def facts_of(
     frame: pl.DataFrame, history: History, matcher: Matcher, vocabulary: Vocabulary, live_items: Mapping[str, int]
 ) -> Facts:
-    """What else is known of the rows, as `scorers.ranking.features.serving_rows` knows it when serving."""
-    products, canonicals = history.products, frame.get_column("canonical").to_list()
+    """What else is known of the rows, as `scorers.ranking.features.serving_rows` knows it when serving.
+
+    Products and campaigns are as of the end of the history, which keeps no older states of them.
+    """
+    rates = {campaign.campaign: campaign.ad_rate for campaign in history.campaigns}
+    bids = {campaign.campaign: usual_bid(campaign) for campaign in history.campaigns}
+    shown_in = frame.get_column("campaign").to_list()
+    offered = frame.with_columns(
+        ad_rate=pl.Series([rates.get(name) for name in shown_in], dtype=pl.Float64),
+        bid=pl.Series([bids.get(name) for name in shown_in], dtype=pl.Float64),
+    )
+    return facts_of_offers(offered, history.products, matcher, vocabulary, live_items)
+
+
+def facts_of_offers(
+    frame: pl.DataFrame,
+    products: Sequence[ProductState],
+    matcher: Matcher,
+    vocabulary: Vocabulary,
+    live_items: Mapping[str, int],
+) -> Facts:
+    """`facts_of` rows that hold their campaign's `ad_rate` and usual `bid` (minor units), null where there is none."""
+    canonicals = frame.get_column("canonical").to_list()
     number = {product.item: row for row, product in enumerate(products)}
     product_of = np.array([number.get(item, len(products)) for item in frame.get_column("item")], np.int64)
     known = product_of < len(products)
@@ -139,10 +164,6 @@ def facts_of(
     lacked = lacking(products, list(forms), product_of * known, keyword_of, vocabulary.attributes)
     lacked[~known] = np.nan
     columns = {name: np.append(column, np.nan) for name, column in product_columns(products, vocabulary).items()}
-    campaigns = {campaign.campaign: campaign for campaign in history.campaigns}
-    rates = {name: campaign.ad_rate for name, campaign in campaigns.items()}
-    bids = {name: usual_bid(campaign) for name, campaign in campaigns.items()}
-    shown_in = frame.get_column("campaign").to_list()
     similarity = _similarity(frame, {product.item: product for product in products}, matcher)
     live = [live_items.get(category, np.nan) for category in frame.get_column("category")]
     return Facts(
@@ -155,8 +176,8 @@ def facts_of(
         shipping=columns["shipping"][product_of],
         live_items=np.array(live, np.float64),
         promoted=frame.get_column("campaign").is_not_null().cast(pl.Float64).to_numpy(),
-        ad_rate=np.array([rates.get(name, np.nan) for name in shown_in], np.float64),
-        bid=np.array([bids.get(name, np.nan) for name in shown_in], np.float64),
+        ad_rate=frame.get_column("ad_rate").cast(pl.Float64).fill_null(np.nan).to_numpy(),
+        bid=frame.get_column("bid").cast(pl.Float64).fill_null(np.nan).to_numpy(),
         condition=columns["condition"][product_of],
         category=columns["category"][product_of],
     )

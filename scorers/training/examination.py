@@ -44,7 +44,10 @@ def examination(shown: pl.DataFrame, pair: Sequence[str] = _PAIR) -> Examination
     Griliches, Econometrica 52(4), 1984); it needs only that means are right, not that counts are Poisson. Without a
     pair that was clicked and shown at two places the decay is 0: nothing is corrected.
     """
-    counted = shown.group_by(*pair, "position").agg(shown=pl.len(), clicked=pl.col("clicked").sum())
+    weighted = shown if "weight" in shown.columns else shown.with_columns(weight=pl.lit(1))
+    counted = weighted.group_by(*pair, "position").agg(
+        shown=pl.col("weight").sum(), clicked=(pl.col("weight") * pl.col("clicked").cast(pl.Float64)).sum()
+    )
     places = pl.len().over(*pair) > 1
     counted = counted.filter(places & (pl.col("clicked").sum().over(*pair) > 0))
     if counted.is_empty():

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import polars as pl
@@ -24,7 +24,7 @@ from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords, keyword_folder
 from scorers.ranking import bundle
 from scorers.ranking.explanation import plot_summary
-from scorers.ranking.features import Vocabulary, feature_names, feature_types, matrix, vocabulary_of
+from scorers.ranking.features import Vocabulary, feature_names, feature_types, matrix, ranker_windows, vocabulary_of
 from scorers.ranking.model import TARGETS, Calibration, PairModel, Probabilities
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import OnnxEncoder
@@ -43,7 +43,7 @@ from streams.contracts.messages import ProductState
 
 HOLDOUT = 0.3
 """Share of the history's time that training does not see."""
-_WARM_UP = 0.1
+WARM_UP = 0.1
 """Share of the history's time at its start whose rows are not learnt from: their windows are not yet full."""
 _VALIDATION = 0.2
 """Share of the rows, the latest, that decide when to stop, and calibrate."""
@@ -74,6 +74,72 @@ class TrainingSet:
         return training, validation
 
 
+class Source(Protocol):
+    """What a ranker is learnt from: an event log, or daily tables."""
+
+    @property
+    def days(self) -> float:
+        """How long it is."""
+        ...
+
+    @property
+    def products(self) -> Sequence[ProductState]:
+        """The catalogue."""
+        ...
+
+    def keywords(
+        self, encoder: OnnxEncoder, settings: Settings, progress: Callable[[int, int], None]
+    ) -> EmbeddedKeywords:
+        """All keywords, embedded."""
+        ...
+
+    def training_set(self, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps) -> TrainingSet:
+        """The rows of its training part.
+
+        Raises:
+            CannotLearn: none is old enough.
+        """
+        ...
+
+    def pairs(self, settings: Settings) -> pl.DataFrame:
+        """Clicks and purchases of each item and canonical keyword: item, canonical, clicks, purchases."""
+        ...
+
+
+@dataclass(frozen=True)
+class EventLog:
+    """See `Source`: a history folder, whose features were archived."""
+
+    history: History
+
+    @property
+    def days(self) -> float:
+        """See `Source`."""
+        return self.history.days
+
+    @property
+    def products(self) -> Sequence[ProductState]:
+        """As of the end of the history."""
+        return self.history.products
+
+    def keywords(
+        self, encoder: OnnxEncoder, settings: Settings, progress: Callable[[int, int], None]
+    ) -> EmbeddedKeywords:
+        """See `Source`; kept for the next command."""
+        return embedded_keywords(
+            self.history, encoder, keyword_folder(settings), progress, settings.min_distinct_shoppers
+        )
+
+    def training_set(self, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps) -> TrainingSet:
+        """See `training_set`."""
+        return training_set(self.history, matcher, vocabulary, settings, steps)
+
+    def pairs(self, settings: Settings) -> pl.DataFrame:
+        """See `Source`."""
+        clicks = self.history.clicks
+        return pair_counts(clicks, attributed(clicks, self.history.purchases, settings.attribution_window_ms))
+
+
 @dataclass(frozen=True)
 class Trained:
     """A ranker, and how its training went."""
@@ -86,7 +152,7 @@ class Trained:
 
 
 def train(
-    folder: Path,
+    source: Source,
     settings: Settings,
     clock: Clock,
     steps: Steps,
@@ -96,27 +162,24 @@ def train(
     out: Path | None = None,
     taught_by: Callable[[str, Features], Learner] = learner,
 ) -> tuple[bundle.Manifest, Trained]:
-    """Train a ranker of that kind on the history in `folder` and write the bundle.
+    """Train a ranker of that kind and write the bundle.
 
     With `trials`, so many hyperparameters are tried for each target first. The bundle is written to `out`, or to
     `settings.bundle_path`; the model alone also to `rankers_folder`, for `evaluate` to compare the kinds. Plots go
     into `plots`. `taught_by` gives the learner of a kind.
 
     Raises:
-        BadHistory: the folder cannot be used.
-        NoFeatureLog: no features were archived for it: `keypulse backfill` comes first.
+        BadHistory, BadTable: the source cannot be used.
+        NoFeatureLog: no features were archived for an event log: `keypulse backfill` comes first.
         CannotLearn: too little history.
     """
-    history = History(folder)
     with steps.step("embedding model"):
         encoder = OnnxEncoder(ensure_export(settings))
     with steps.step("keywords embedded") as advance:
-        keywords = embedded_keywords(
-            history, encoder, keyword_folder(settings), advance, settings.min_distinct_shoppers
-        )
-    vocabulary = vocabulary_of(history.products)
+        keywords = source.keywords(encoder, settings, advance)
+    vocabulary = vocabulary_of(source.products)
     matcher = Matcher(encoder, KeywordCatalogue(keywords.keywords, keywords.vectors))
-    learning = training_set(history, matcher, vocabulary, settings, steps)
+    learning = source.training_set(matcher, vocabulary, settings, steps)
     teacher = taught_by(kind, Features(feature_names(settings.windows), feature_types(settings.windows)))
     trained = fit(learning, teacher, tuned(learning, teacher, trials, steps), steps)
     with steps.step("plots"):
@@ -124,7 +187,7 @@ def train(
     manifest = bundle.Manifest(
         model_version="",
         created_at=clock.now_ms(),
-        windows=list(settings.windows),
+        windows=list(ranker_windows(settings.windows)),
         features=list(feature_names(settings.windows)),
         feature_types=feature_types(settings.windows),
         vocabulary=vocabulary,
@@ -134,14 +197,14 @@ def train(
         examination=learning.examination.decay,
         parameters={target: dict(values) for target, values in trained.parameters.items()},
         trained_until=learning.known_until,
-        history_days=history.days,
+        history_days=source.days,
         encoder=encoder.name,
         metrics=trained.metrics,
         files={},
     )
     with steps.step("bundle"):
         bundle.write(rankers_folder(settings) / kind, manifest, trained.models.model.save)
-        contents = _contents(trained.models.model, history, encoder, keywords, settings)
+        contents = _contents(trained.models.model, source.pairs(settings), encoder, keywords)
         return bundle.write(out or settings.bundle_path, manifest, contents), trained
 
 
@@ -151,11 +214,8 @@ def rankers_folder(settings: Settings) -> Path:
 
 
 def _contents(
-    model: PairModel, history: History, encoder: OnnxEncoder, keywords: EmbeddedKeywords, settings: Settings
+    model: PairModel, pairs: pl.DataFrame, encoder: OnnxEncoder, keywords: EmbeddedKeywords
 ) -> Callable[[Path], None]:
-    bought = attributed(history.clicks, history.purchases, settings.attribution_window_ms)
-    pairs = pair_counts(history.clicks, bought)
-
     def fill(target: Path) -> None:
         model.save(target)
         shutil.copytree(encoder.folder, target / "encoder")
@@ -182,7 +242,7 @@ def training_set(
     first, last = history.span
     known_until = int(last - HOLDOUT * (last - first))
     with steps.step("impressions and what came of them"):
-        rows = label_rows(history, int(first + _WARM_UP * (last - first)), known_until, settings)
+        rows = label_rows(history, int(first + WARM_UP * (last - first)), known_until, settings)
     if rows.is_empty():
         raise CannotLearn(
             f"{history.folder}: its {history.days:.1f} days leave no impression that is older than attribution window "
@@ -238,7 +298,7 @@ def calibrate(model: PairModel, target: str, validation: Examples) -> Calibratio
     """Slope and intercept of the log-odds that fit the validation rows best, drawn towards 1 and 0 if they are few."""
     odds = model.log_odds(validation.matrix, target)
     fitted = logistic(odds[:, np.newaxis], validation.labels, validation.weights, validation.examined, penalty=0.0)
-    positives = int(validation.labels.sum())
+    positives = float(validation.weights[validation.labels].sum())
     trust = positives / (positives + _CALIBRATING)
     return Calibration(1 + trust * (float(fitted.coefficients[0]) - 1), trust * fitted.intercept)
 

@@ -46,3 +46,10 @@ def test_nothing_is_corrected_where_nothing_can_be_learnt() -> None:
 
 def test_a_place_that_is_not_known_counts_as_the_top() -> None:
     np.testing.assert_allclose(Examination(0.5).at(np.array([1, 4, np.nan])), [1, 0.5, 1])
+
+
+def test_rows_may_stand_for_several() -> None:
+    shown = log(0.7, 2, rows=20_000)
+    counted = shown.group_by(pl.exclude("weight")).agg(weight=pl.len())
+    assert len(counted) < len(shown)
+    assert examination(counted).decay == pytest.approx(examination(shown).decay, abs=1e-4)

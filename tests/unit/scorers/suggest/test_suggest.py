@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from infra.settings import load
 from infra.steps import silent
+from scorers.data.products import read_products
 from scorers.data.reading import BadTable
 from scorers.suggest.evidence import Evidence, read_evidence
 from scorers.suggest.keywords import NOBODY_SEARCHED, read_keywords
-from scorers.suggest.products import read_products
 from scorers.suggest.run import suggest_command, suggestions
 from tests.unit.scorers.letters import LetterEncoder
 

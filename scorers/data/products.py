@@ -1,4 +1,4 @@
-"""A table of products as retrieval takes them."""
+"""A table of products as retrieval and ranking take them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from streams.contracts.events import SCHEMA_VERSION, UNKNOWN_CATEGORY
 from streams.contracts.messages import ProductState
 
 _log = logging.getLogger(__name__)
+CENTS = 100
 
 
 def read_products(path: Path) -> list[ProductState]:
@@ -43,9 +44,15 @@ def _product(row: dict[str, Any]) -> ProductState:
         category_path=path,
         brand=row.get("brand"),
         condition=row.get("condition") or "new",
+        price=_cents(row.get("price")),
+        shipping=_cents(row.get("shipping")),
         specification=_specification(row.get("specification")),
         updated_at=0,
     )
+
+
+def _cents(amount: float | None) -> int | None:
+    return None if amount is None else round(amount * CENTS)
 
 
 def _specification(cell: str | None) -> dict[str, str]:
