@@ -12,10 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-
-def world() -> tuple[int, int]:
-    """This process's rank and how many processes there are; (0, 1) outside torchrun."""
-    return (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+from scorers.training.processes import world as world
 
 
 def gathered(rows: Tensor) -> Tensor:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
 import torch
-import torch.distributed as dist
 from rich.console import Console
 
 from infra.settings import Settings
@@ -20,12 +17,12 @@ from infra.steps import Advance, Steps
 from scorers.history import History
 from scorers.retrieval.encoders import DEFAULT_MODEL, MAX_TOKENS, load_sentence_transformer
 from scorers.retrieval.export import towers_folder
+from scorers.training.processes import processes, world
 from scorers.training.ranker import HOLDOUT
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
 from scorers.training.towers.distilled import distilled
 from scorers.training.towers.export import ServingQuality, export, quality, similarity_scale
 from scorers.training.towers.fitting import Fitting, Options
-from scorers.training.towers.gathering import world
 from scorers.training.towers.model import StaticText, Towers, TransformerText
 from scorers.training.towers.pairs import TowerData, tower_data
 from scorers.training.towers.texts import TowerInputs, tower_inputs
@@ -148,7 +145,7 @@ def train_command(history: Path, kind: Kind, epochs: int | None) -> None:
     options = OPTIONS[kind]
     if epochs is not None:
         options = replace(options, epochs=epochs)
-    with _processes() as rank:
+    with processes(torch.device("cpu")) as rank:
         console = Console(stderr=True, quiet=rank > 0)
         report = train(history, settings(), kind, options, Steps(console), lambda epoch: console.print(_line(epoch)))
     if report:
@@ -173,16 +170,3 @@ def _line(epoch: Epoch) -> str:
         f"epoch {epoch.epoch}: {learnt}validation loss {epoch.validation_loss:.3f}, "
         f"recall@100 {epoch.recall_at_100:.3f}, {epoch.seconds:.1f} s"
     )
-
-
-@contextmanager
-def _processes() -> Iterator[int]:
-    """Joins torchrun's processes, if it started this one; the rank."""
-    if "RANK" not in os.environ:
-        yield 0
-        return
-    dist.init_process_group("gloo")
-    try:
-        yield dist.get_rank()
-    finally:
-        dist.destroy_process_group()
