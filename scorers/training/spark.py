@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 _PATIENCE_S = 5.0
+_NAMED = re.compile(r"(Caused by: )?[\w.$]*(Error|Exception): .")
 _MASTER = re.compile(r"^spark://(?P<host>[^:/,]+):(?P<port>\d+)")
 
 
@@ -77,6 +78,7 @@ def _check_reachable(master: str) -> None:
 
 
 def _reason(error: Exception) -> str:
-    """The last cause in a Java stack trace, or what Python was told."""
-    causes = re.findall(r"Caused by: (.*)", str(error)) or str(error).splitlines()
-    return causes[-1].strip() if causes else type(error).__name__
+    """The last error that Java's and Python's stack traces name, or the first line of what was said."""
+    lines = str(error).splitlines() or [type(error).__name__]
+    named = [line for line in lines if _NAMED.match(line)]
+    return (named[-1] if named else lines[0]).removeprefix("Caused by: ").strip()

@@ -37,6 +37,8 @@ def test_spark_learns_what_one_process_learns_and_a_worker_loads_it(tmp_path: Pa
     with spark_session("local[2]") as session:
         from scorers.training.learners.spark import SparkLearner
 
+        # Batches without a validation row, as larger examples have.
+        session.conf.set("spark.sql.execution.arrow.maxRecordsPerBatch", 500)
         there, here = SparkLearner(FEATURES, session, tmp_path / "examples"), BoostedLearner(FEATURES)
         found, told = there.fit("click", training, validation, there.defaults, lambda done: None)
     expected, curve = here.fit("click", training, validation, here.defaults, lambda done: None)
@@ -85,6 +87,8 @@ def test_what_spark_cannot_do_is_said() -> None:
         enter("spark://127.0.0.1:1")
     with pytest.raises(SparkFailed, match=r"failed: .*PATH_NOT_FOUND"), spark_session("local[1]") as session:
         session.read.parquet("/nowhere/examples.parquet")
+    with pytest.raises(SparkFailed, match=r"Spark at local\[1\] failed: ZeroDivisionError: division by zero"):
+        divide_by_zero()
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -96,6 +100,11 @@ def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setitem(sys.modules, "pyspark.sql", None)
     with pytest.raises(Failure, match=r"pyspark.* is not installed: pip install 'keypulse\[spark\]'"):
         enter("local[1]")
+
+
+def divide_by_zero() -> None:
+    with spark_session("local[1]") as session:
+        session.sparkContext.parallelize([0]).map(lambda number: 1 / number).collect()
 
 
 def enter(master: str) -> None:

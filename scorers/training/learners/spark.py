@@ -44,7 +44,7 @@ class SparkLearner(BoostedLearner):
         write_examples(path, training, validation, self.features)
         begin = objective.start(training.labels, training.weights, training.examined)
         regressor = SparkXGBRegressor(
-            features_col=list(self.features.names),
+            features_col="features",
             label_col="outcome",
             weight_col="weight",
             validation_indicator_col="validation",
@@ -63,7 +63,9 @@ class SparkLearner(BoostedLearner):
         )
         examples = self._session.read.parquet(str(path.absolute()))
         outcome = sql.when(sql.col("label"), sql.col("examined")).otherwise(-sql.col("examined"))
-        booster = regressor.fit(examples.withColumn("outcome", outcome)).get_booster()
+        # As one column: with many, xgboost 3.2 fails on a batch of rows without a validation row.
+        features = sql.array(*self.features.names)
+        booster = regressor.fit(examples.withColumns({"outcome": outcome, "features": features})).get_booster()
         watched = training.some(WATCHED)
         return booster, _told(booster, target, begin, self.features, (watched, validation), watch)
 
