@@ -25,7 +25,7 @@ _NAMES = {
     "boosted": "boosted, by value",
     "neural": "neural, by value",
     "popularity_in_category": "popularity in category",
-    "fused": "fused retrieval",
+    "fused": "fused retrieval, weighted, with popularity",
     "oracle": "oracle over the candidates",
     "true_value": "order by true value",
     "ceiling": "ceiling, by value",
@@ -146,12 +146,12 @@ def _orders(judged: dict[str, Any], title: str) -> Section:
     ]
     pairs = [
         (
-            one["measure"],
+            one["measure"].replace("_", " "),
             _name(one["better"]),
             _name(one["worse"]),
             _number(one["mean"]),
             _interval(one),
-            _number(one["p"]),
+            _number(one["p"]) if one["p"] >= 0.001 else "< 0.001",
         )
         for one in judged["pairs"]
     ]

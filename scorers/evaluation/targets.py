@@ -94,7 +94,7 @@ def _ahead(report: dict[str, Any]) -> list[dict[str, Any]]:
     for judged_by in ("by_true_value", "by_purchases"):
         for pair in report[judged_by].get("model_against_others", []):
             if pair["measure"] == "ndcg_at_10" and pair["worse"] in BASELINES:
-                name = f"{judged_by.replace('_', ' ')}: NDCG@10 of the ranker ahead of {pair['worse']}"
+                name = f"{judged_by}: NDCG@10 of the ranker ahead of {pair['worse']}".replace("_", " ")
                 found.append(_target(name, pair, _AHEAD, pair["low"] > 0))
     return found
 

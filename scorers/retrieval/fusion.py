@@ -25,7 +25,9 @@ MEASURED: Mapping[str, float] = {
     "rising": 0.5,
     "ngrams": 0.25,
 }
-"""Found on one simulated market, confirmed on two others. For pools to be judged; workers weigh all sources alike."""
+"""Found on one simulated market, confirmed on two others. For pools to be judged; workers weigh all sources alike.
+
+docs/models.md has the figures."""
 
 
 class Found(NamedTuple):

@@ -1,6 +1,6 @@
 """The text under which a product is embedded and matched. Pure.
 
-Which fields enter, and how, was measured: docs/decisions/product-text.md. The product tower learns from the others.
+Which fields enter, and how, was measured: docs/models.md. The product tower learns from the others.
 """
 
 from __future__ import annotations

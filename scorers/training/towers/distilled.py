@@ -6,7 +6,7 @@ brand's or a model number's, are near however little the model knows of it. Piec
 vocabulary, which is ordered by frequency.
 
 The first part follows Model2Vec (Tulkens and van Dongen, 2024) and the weighting Arora et al., "A Simple but
-Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017. Both parts' sizes were measured: docs/retrieval.md.
+Tough-to-Beat Baseline for Sentence Embeddings", ICLR 2017. Both parts' sizes were measured: docs/models.md.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ _EMBEDDED_AT_ONCE = 512
 
 @dataclass(frozen=True)
 class Options:
-    """How to train. The defaults were found on a simulated market; docs/retrieval.md has the figures."""
+    """How to train. The defaults were found on a simulated market; docs/models.md has the figures."""
 
     batch: int = 512
     """Over all processes."""
