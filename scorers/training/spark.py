@@ -48,7 +48,8 @@ def spark_session(master: str) -> Iterator[SparkSession]:
         raise Failure(f"{error.name} is not installed: pip install 'keypulse[spark]'") from None
     java()
     _check_reachable(master)
-    logging.getLogger("XGBoost-PySpark").setLevel(logging.WARNING)
+    for told in ("XGBoost-PySpark", "py4j"):
+        logging.getLogger(told).setLevel(logging.WARNING)
     quiet = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false", "spark.log.level": "ERROR"}
     builder = SparkSession.builder.appName("keypulse").master(master).config(map=quiet)
     if master.startswith("local"):
