@@ -56,6 +56,10 @@ def report(seed: int) -> dict[str, Any]:
         "among_chosen": nobody,
         "impressions": {"model": {"click": {"all": measured}, "purchase": {"all": measured}}},
         "slices": {"item": {"head": {"model": {"mean": None, "low": None, "high": None, "n": 0}}}},
+        "real_text": {
+            "products": 999,
+            "tuned_minus_untuned": {"towers": {"mean": 0.01 * seed, "low": -0.002, "high": 0.05, "n": 950}},
+        },
         "studies": {},
         "model_version": f"boosted-{seed}",
     }
@@ -81,6 +85,12 @@ def test_markets_count_alike_and_intervals_shrink() -> None:
     assert made["by_true_value"]["campaigns"] == 120
     assert made["slices"]["item"]["head"]["model"] == {"mean": None, "low": None, "high": None, "n": 0}
     assert made["model_version"] == "boosted-1, boosted-2, boosted-3"
+
+
+def test_the_same_real_text_judged_again_makes_nothing_more_certain() -> None:
+    made = merged([report(2), report(2)])["real_text"]
+    assert made["products"] == 999
+    assert made["tuned_minus_untuned"]["towers"] == pytest.approx({"mean": 0.02, "low": -0.002, "high": 0.05, "n": 950})
 
 
 def test_rankers_are_compared_over_all_campaigns() -> None:
