@@ -1,72 +1,41 @@
-"""The neural ranker by torchrun in two processes: gradients of one, and from a history to a bundle that loads."""
+"""The neural ranker by torchrun in two processes, from a history to a bundle that loads."""
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-import torch
-import torch.distributed as dist
-from torch.nn.parallel import DistributedDataParallel
 
 from feature_repo.archive import FeatureArchive
 from feature_repo.memory import MemoryStore
 from infra.settings import HOUR_MS, load
 from scorers.ranking import bundle
-from scorers.ranking.preparation import prepare
+from scorers.training.__main__ import main
 from scorers.training.exchange import examples_folder, read_examples
-from scorers.training.learners.neural import NeuralLearner, Perceptron, Rows, share_of_loss
+from scorers.training.learners.neural import NeuralLearner
 from scorers.training.measures import measure
 from streams.backfill.run import SOURCE, Backfill
 from streams.exactly_once import MemoryCheckpoints
 from streams.simulator.states import write_states
-from tests.clicks import FEATURES, make_examples
+from tests.clicks import FEATURES
 from tests.market import make_market, make_past
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 
-def gradients(rank: int, processes: int, rendezvous: str, out: str) -> None:
-    """Of one batch, whose parts are unequal; rank 0 saves them."""
-    torch.set_num_threads(1)
-    if processes > 1:
-        dist.init_process_group("gloo", init_method=f"file://{rendezvous}", rank=rank, world_size=processes)
-    torch.manual_seed(3)
-    examples = make_examples(400, 1)
-    preparation = prepare(examples.matrix, FEATURES.names, FEATURES.types)
-    network = Perceptron(len(preparation.columns), preparation.categories, 16, dropout=0.0)
-    model = DistributedDataParallel(network) if processes > 1 else network
-    rows = Rows.of(examples, preparation, torch.device("cpu"))
-    share_of_loss(model, rows, torch.randperm(400)[:151]).backward()
-    if rank == 0:
-        torch.save({name: parameter.grad for name, parameter in network.named_parameters()}, out)
-    if processes > 1:
-        dist.destroy_process_group()
-
-
-def test_two_processes_have_the_gradients_of_one_with_the_joined_batch(tmp_path: Path) -> None:
-    gradients(0, 1, "", str(tmp_path / "one"))
-    spawn = multiprocessing.get_context("spawn")
-    arguments = (2, str(tmp_path / "rendezvous"), str(tmp_path / "two"))
-    both = [spawn.Process(target=gradients, args=(rank, *arguments)) for rank in range(2)]
-    for process in both:
-        process.start()
-    for process in both:
-        process.join()
-    assert [process.exitcode for process in both] == [0, 0]
-    one, two = torch.load(tmp_path / "one"), torch.load(tmp_path / "two")
-    assert len(one) == 8  # two embeddings, three layers
-    for name, gradient in one.items():
-        assert gradient.abs().max() > 1e-4
-        torch.testing.assert_close(two[name], gradient, rtol=1e-4, atol=1e-7)
+def test_wrong_input_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["training", "--history", "h", "--tables", "t"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("keypulse: give --history, ")
 
 
 def test_two_processes_train_a_bundle_that_a_worker_loads(tmp_path: Path) -> None:
-    market = make_market(5, events=80_000, days=4.0, products=300, campaigns=80, keywords=1_000)
+    market = make_market(5, events=50_000, days=4.0, products=200, campaigns=60, keywords=800)
     history, home = tmp_path / "history", tmp_path / "home"
     make_past(market, history)
     write_states(market, history)
