@@ -57,13 +57,18 @@ def fuse(
     the product's text in normal form; a keyword's score falls by `UNSAID` for each of its words that is not among them.
     """
     found: dict[str, dict[str, Found]] = {}
+    votes: dict[str, float] = {}
     for source, hits in lists.items():
+        weight = weights.get(source, 1.0)
         for rank, (canonical, score) in enumerate(hits, start=1):
-            found.setdefault(canonical, {}).setdefault(source, Found(score, rank))
-    fused = []
-    for canonical, by_source in found.items():
-        score = sum(weights.get(name, 1.0) / (K + one.rank) for name, one in by_source.items())
-        if said is not None:
-            score *= UNSAID ** sum(word not in said for word in canonical.split())
-        fused.append(Fused(canonical, score, by_source))
+            by_source = found.setdefault(canonical, {})
+            if source not in by_source:
+                by_source[source] = Found(score, rank)
+                votes[canonical] = votes.get(canonical, 0.0) + weight / (K + rank)
+    if said is not None:
+        for canonical in votes:
+            for word in canonical.split():
+                if word not in said:
+                    votes[canonical] *= UNSAID
+    fused = [Fused(canonical, score, found[canonical]) for canonical, score in votes.items()]
     return sorted(fused, key=lambda one: (-one.score, one.canonical))
