@@ -15,9 +15,9 @@ import pytest
 from infra.settings import load
 from scorers.history import History
 from scorers.retrieval.encoders import DEFAULT_MODEL, OnnxEncoder
-from scorers.retrieval.export import ensure_export
+from scorers.retrieval.export import ensure_export, towers_folder
 from scorers.training.towers.distilled import IDENTITY, MEANING
-from scorers.training.towers.run import Report, towers_folder
+from scorers.training.towers.run import Report
 from streams.simulator.states import write_states
 from tests.market import make_market, make_past
 
