@@ -118,7 +118,8 @@ CAMPAIGN_HISTORY = Table(
     "campaign_history",
     "One row for each campaign, product, keyword and day with an impression. An impression counts under its own day, "
     "and so do its click and what was bought after it, so that clicks out of impressions and conversions out of clicks "
-    "are binomial counts. From an event log a row may as well be a single impression, told apart by `search_id`.",
+    "are binomial counts. A row may as well be of one place on the page, or, from an event log, a single impression, "
+    "told apart by `search_id`.",
     (
         Column("day", "day", "when the impressions were", required=True),
         Column(
@@ -138,7 +139,7 @@ CAMPAIGN_HISTORY = Table(
         Column("purchases", "count", "orders attributed to those clicks", required=True),
         Column("units", "count", "pieces in those orders"),
         Column("revenue", "number", "of those orders, in currency units"),
-        Column("position", "number", "mean place on the page; 1 is the top"),
+        Column("position", "number", "place on the page, 1 is the top; the mean, if a row is not of one place"),
         Column("category", "text", "the product's category", longest=200),
         Column("seller", "text", "whose campaign it is", longest=200),
         Column("ad_rate", "share", "share of the sale paid for promotion"),
@@ -147,7 +148,7 @@ CAMPAIGN_HISTORY = Table(
         Column("search_id", "text", "the page of results, where a row is one impression", longest=200),
         Column("time", "count", "ms since 1970, where a row is one impression"),
     ),
-    key=("day", "campaign", "product_id", "keyword", "search_id"),
+    key=("day", "campaign", "product_id", "keyword", "position", "search_id"),
     at_most={"clicks": "impressions", "conversions": "clicks", "campaign_created": "day"},
 )
 

@@ -17,6 +17,7 @@ from infra.clock import ManualClock
 from infra.settings import DAY_MS, Settings, load
 from infra.steps import silent
 from scorers.data import daily
+from scorers.data.check import check_folder
 from scorers.data.reading import BadTable
 from scorers.data.writing import write
 from scorers.history import History
@@ -182,6 +183,17 @@ def test_single_impressions_in_the_same_schema_are_the_same(tables: Path, tmp_pa
     )
     assert by_day.equals(single)
     assert by_day.filter("purchased").get_column("weight").sum() > 500
+
+
+def test_a_row_for_each_place_tells_how_places_are_looked_at(tables: Path, tmp_path: Path) -> None:
+    key = ["day", "campaign", "product_id", "keyword", "position"]
+    single = daily.impressions(History(tables / "events"), SETTINGS)
+    by_place = single.group_by(key).agg(pl.col("impressions", "clicks", "conversions", "purchases").sum())
+    write(tmp_path, {"campaign_history": by_place, "products": pl.read_parquet(tables / "products.parquet")})
+    assert not any(table.bad for table in check_folder(tmp_path, date.today()))
+    exact, mean = (DailyTables(folder).examination(DailyTables(tables).span[1]).decay for folder in (tmp_path, tables))
+    assert exact == pytest.approx(DECAY, abs=0.08)
+    assert mean < exact
 
 
 def test_what_cannot_be_used_is_named(tables: Path, tmp_path: Path) -> None:
