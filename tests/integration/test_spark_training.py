@@ -75,6 +75,27 @@ def test_spark_learns_what_one_process_learns_and_a_worker_loads_it(tmp_path: Pa
     assert again == theirs
 
 
+def test_executors_do_not_need_this_package(tmp_path: Path) -> None:
+    from pyspark import cloudpickle
+
+    from scorers.training.learners import spark
+
+    sent = tmp_path / "sent"
+    sent.write_bytes(cloudpickle.dumps([spark.objective.shared_gradients, spark.objective.shared_loss]))
+    program = f"""
+import sys; sys.modules.update(dict.fromkeys(("scorers", "infra", "streams", "feature_repo")))
+import pickle, numpy, xgboost
+gradients, loss = pickle.loads(open({str(sent)!r}, "rb").read())
+rows = xgboost.DMatrix(numpy.zeros((2, 1)), label=[1.0, -0.5], weight=[1.0, 2.0])
+print(*gradients(numpy.zeros(2), rows)[0])
+print(loss(numpy.zeros(2), rows)[1])
+"""
+    answer = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    slopes, loss = answer.stdout.splitlines()
+    assert [float(slope) for slope in slopes.split()] == pytest.approx([-0.5, 1 / 3])
+    assert float(loss) == pytest.approx(-(np.log(0.5) + 2 * np.log(0.75)) / 3)
+
+
 def assert_stopped_alike(told: Curve, curve: Curve) -> None:
     """Its rounds end with the best one, whose measures are those of the model; it learnt about as fast."""
     assert told.best == told.rounds[-1]
