@@ -16,9 +16,10 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.nn.parallel import DistributedDataParallel
 
+from scorers.training.processes import world
 from scorers.training.towers import loss
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
-from scorers.training.towers.gathering import gathered, world
+from scorers.training.towers.gathering import gathered
 from scorers.training.towers.model import Towers
 from scorers.training.towers.negatives import KnownPairs, Matrix, hard_negatives
 from scorers.training.towers.pairs import Ints, Pairs, TowerData

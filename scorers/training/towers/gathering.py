@@ -12,7 +12,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from scorers.training.processes import world as world
+from scorers.training.processes import world
 
 
 def gathered(rows: Tensor) -> Tensor:
