@@ -295,7 +295,8 @@ def _markdown(section: Section) -> str:
     if section.text:
         parts.append(section.text)
     for header, rows in section.tables:
-        lines = [" | ".join(header), " | ".join(["---"] * len(header)), *(" | ".join(row) for row in rows)]
+        cells = [[cell.replace("|", r"\|") for cell in row] for row in (header, *rows)]
+        lines = [" | ".join(cells[0]), " | ".join(["---"] * len(header)), *(" | ".join(row) for row in cells[1:])]
         parts.append("\n".join(f"| {line} |" for line in lines))
     return "\n\n".join(parts)
 
