@@ -15,6 +15,7 @@ import numpy as np
 from scorers.evaluation.judgement import Table, comparisons
 from scorers.evaluation.studies import recovered
 from scorers.evaluation.targets import targets
+from scorers.retrieval.judging.real_retrieval import TOLERATED
 
 JUDGES = ("by_true_value", "by_purchases", "by_success", "among_chosen")
 _COUNTS = frozenset({"campaigns", "n", "positives", "candidates", "items", "products"})
@@ -25,6 +26,9 @@ def merged(reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The report of all markets; what only some of them hold is left out."""
     found: dict[str, Any] = _merged([{**one, **{name: _figures(one[name]) for name in JUDGES}} for one in reports])
     found["real_text"] = _merged([one["real_text"] for one in reports], independent=False)
+    if found["real_text"]:
+        differences = found["real_text"]["tuned_minus_untuned"]
+        found["real_text"]["not_worse"] = {name: one["low"] >= -TOLERATED for name, one in differences.items()}
     for name in JUDGES:
         found[name] |= comparisons(_values([one[name] for one in reports]))
     if "ceiling" in found.get("studies", {}):

@@ -17,6 +17,7 @@ import matplotlib.pyplot as plt
 
 from scorers.evaluation.judgement import HEADLINE, MEASURES
 from scorers.evaluation.orders import ENCODERS, SOURCES
+from scorers.retrieval.judging.real_retrieval import TOLERATED
 
 _NAMES = {
     "model": "ranker in use, by value",
@@ -95,14 +96,14 @@ def _real_text(report: dict[str, Any]) -> list[Section]:
     if not (judged := report.get("real_text")):
         return []
     ahead = [
-        (name, _number(one["mean"], 4), f"{one['low']:.4f} to {one['high']:.4f}", _yes(judged["not_worse"][name]))
+        (name, _number(one["mean"], 4), f"{one['low']:.4f} to {one['high']:.4f}", _yes(one["low"] >= -TOLERATED))
         for name, one in judged["tuned_minus_untuned"].items()
     ]
     return [
         Section(
             "On real text",
-            f"{judged['products']} products of a shop and {judged['keywords']} keywords made of its category names, "
-            "brands and specifications. A retriever sees title and price alone. Intervals by a bootstrap over brands.",
+            f"{judged['products']:.0f} products of a shop and {judged['keywords']:.0f} keywords made of its category "
+            "names, brands and specifications. A retriever sees title and price alone. Intervals by a bootstrap over brands.",
             [
                 _found(judged["rows"]),
                 (("MRR, two towers less the untuned model", "by", "95 % interval", "not worse"), ahead),

@@ -90,6 +90,7 @@ def test_markets_count_alike_and_intervals_shrink() -> None:
 def test_the_same_real_text_judged_again_makes_nothing_more_certain() -> None:
     made = merged([report(2), report(2)])["real_text"]
     assert made["products"] == 999
+    assert made["not_worse"] == {"towers": True}
     assert made["tuned_minus_untuned"]["towers"] == pytest.approx({"mean": 0.02, "low": -0.002, "high": 0.05, "n": 950})
 
 
