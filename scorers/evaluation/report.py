@@ -102,8 +102,9 @@ def _real_text(report: dict[str, Any]) -> list[Section]:
     return [
         Section(
             "On real text",
-            f"{judged['products']:.0f} products of a shop and {judged['keywords']:.0f} keywords made of its category "
-            "names, brands and specifications. A retriever sees title and price alone. Intervals by a bootstrap over brands.",
+            f"{judged['products']:.0f} products of a shop and {judged['keywords']:.0f} keywords made of its "
+            "category names, brands and specifications. A retriever sees title and price alone. Intervals by a "
+            "bootstrap over brands.",
             [
                 _found(judged["rows"]),
                 (("MRR, two towers less the untuned model", "by", "95 % interval", "not worse"), ahead),
