@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 TURN_S = 0.05
-"""What scoring should take in one turn of a shard: a signal waits for the turn of all shards to end. With twice as much,
-half of the lists in the demo came .9 s after their event instead of .6 s."""
+"""What scoring should take in one turn of a shard: a signal waits for the turn of all shards to end. With twice as
+much, half of the lists in the demo came .9 s after their event instead of .6 s."""
 
 LEAST = 4
 """Even so: some of the cost is the same for one campaign as for several."""
