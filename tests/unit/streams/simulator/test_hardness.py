@@ -1,8 +1,8 @@
-"""The market is hard but learnable: simple orders stay far below the oracle, a model of the right kind does not.
+"""The market is hard: simple orders stay far below the oracle.
 
-Judged by NDCG@10 with the true value as gain, over the promoted items of held-out campaigns and all canonical keywords
-of the market, on seeds that nothing was tuned on. The ceiling is a gradient-boosted tree on text, metadata and counts,
-taught the true values of other campaigns' items.
+Judged by NDCG@10 with the true value as gain, over the promoted items of every fourth campaign and all canonical
+keywords of the market, on seeds that nothing was tuned on. That it can be learnt is tested with the scorers, by the
+ranker itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
-import polars as pl
 import pytest
 from numpy.typing import NDArray
 
@@ -66,8 +65,8 @@ def documents(market: Market) -> list[str]:
     ]
 
 
-def lexical(market: Market, items: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Okapi BM25 (k1 1.2, b 0.75) and the idf-weighted share of the keyword's words in the text; items x keywords."""
+def bm25(market: Market, items: NDArray[np.int64]) -> Floats:
+    """Okapi BM25 (k1 1.2, b 0.75) of each canonical keyword; items x keywords."""
     bags = [Counter(words(text)) for text in documents(market)]
     asked = [words(text) for text in market.concepts.text]
     number = {word: place for place, word in enumerate(sorted({word for bag in (*bags, *asked) for word in bag}))}
@@ -81,35 +80,15 @@ def lexical(market: Market, items: NDArray[np.int64]) -> tuple[Floats, Floats]:
     idf = np.log(1 + (len(bags) - holds + 0.5) / (holds + 0.5))
     length = times.sum(axis=1, keepdims=True)
     weight = idf * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * length / length.mean()))
-    covered = ((times[items] > 0) * idf) @ query.T / (query @ idf)
-    return weight[items] @ query.T, covered
+    return weight[items] @ query.T
 
 
-@pytest.fixture(scope="module")
-def text_scores(judged: Judged) -> tuple[Floats, Floats]:
-    return lexical(judged.past.market, judged.items)
-
-
-def counts(past: Past) -> dict[str, Floats]:
-    """Per keyword: searches, impressions, clicks, purchases and their price, from the events alone."""
-    market = past.market
-    place = dict(zip(market.keywords.text, market.keywords.concept.tolist(), strict=True))
-    frame = {name: past.read(name).unique("event_id") for name in ("search", "impression", "click", "purchase")}
-    click = frame["click"].sort("event_time").unique(["shopper", "item"], keep="last")
-    bought = frame["purchase"].join(click.select("shopper", "item", "keyword"), on=["shopper", "item"])
-
-    def summed(texts: pl.Series, weight: Floats | None = None) -> Floats:
-        concept = np.array([place.get(text, -1) for text in texts.to_list()])
-        weight = weight[concept >= 0] if weight is not None else None
-        return np.bincount(concept[concept >= 0], weight, minlength=len(market.concepts)).astype(np.float64)
-
-    return {
-        "searches": summed(frame["search"]["query"]),
-        "impressions": summed(frame["impression"]["keyword"]),
-        "clicks": summed(frame["click"]["keyword"]),
-        "purchases": summed(bought["keyword"]),
-        "revenue": summed(bought["keyword"], bought["unit_price"].to_numpy().astype(np.float64)),
-    }
+def searches_of(past: Past) -> Floats:
+    """Searches of each canonical keyword, from the events alone."""
+    place = dict(zip(past.market.keywords.text, past.market.keywords.concept.tolist(), strict=True))
+    queries = past.read("search").unique("event_id")["query"]
+    concept = np.array([place.get(text, -1) for text in queries.to_list()])
+    return np.bincount(concept[concept >= 0], minlength=len(past.market.concepts)).astype(np.float64)
 
 
 def popularity_in_category(judged: Judged, searches: Floats) -> Floats:
@@ -118,61 +97,16 @@ def popularity_in_category(judged: Judged, searches: Floats) -> Floats:
     return searches[None, :] * same
 
 
-def ceiling(judged: Judged, text_scores: tuple[Floats, Floats]) -> Floats:
-    """Scores of a model that was taught the true values of the items that are not held out."""
-    import xgboost
-
-    market, items = judged.past.market, judged.items
-    count = counts(judged.past)
-    same = market.catalogue.shelf[items][:, None] == market.concepts.shelf[None, :]
-    row, concept = np.nonzero(same)
-    item, owner = items[row], market.campaigns.owner(len(market.catalogue))[items[row]]
-    adopters, bids = np.zeros(len(market.concepts)), np.zeros(len(market.concepts))
-    for choice in (choice for choices in market.campaigns.choices for choice in choices if choice.concept >= 0):
-        adopters[choice.concept] += 1
-        bids[choice.concept] += choice.bid
-    with np.errstate(divide="ignore", invalid="ignore"):
-        price_bought = np.log(count["revenue"] / count["purchases"])
-    features = np.column_stack(
-        [
-            text_scores[0][row, concept],
-            text_scores[1][row, concept],
-            np.array([len(text.split()) for text in market.concepts.text])[concept],
-            np.log1p(count["searches"])[concept],
-            ((count["clicks"] + 12) / (count["impressions"] + 200))[concept],
-            ((count["purchases"] + 2) / (count["clicks"] + 20))[concept],
-            np.log(market.catalogue.price[item]) - price_bought[concept],
-            market.catalogue.relative_price[item],
-            adopters[concept],
-            (bids / np.maximum(1, adopters))[concept],
-            market.campaigns.bid[owner],
-            market.campaigns.ad_rate[owner],
-            market.catalogue.shelf[item],
-        ]
-    )
-    taught = ~judged.held_out[row]
-    target = np.log(judged.value[row, concept] + 1e-6)
-    options = {"max_depth": 7, "eta": 0.15, "subsample": 0.8, "nthread": 2, "seed": 1}
-    model = xgboost.train(options, xgboost.DMatrix(features[taught], target[taught]), 150)
-    score = np.full(judged.value.shape, -np.inf)
-    score[row, concept] = model.predict(xgboost.DMatrix(features))
-    return score
-
-
 @pytest.mark.slow
-def test_simple_orders_stay_below_the_oracle_and_the_ceiling_well_above_them(
-    judged: Judged, text_scores: tuple[Floats, Floats]
-) -> None:
-    searches = counts(judged.past)["searches"]
+def test_simple_orders_stay_below_the_oracle(judged: Judged) -> None:
+    searches = searches_of(judged.past)
     reached = {
         "popularity": judged.ndcg(np.broadcast_to(searches, judged.value.shape)),
         "popularity in category": judged.ndcg(popularity_in_category(judged, searches)),
-        "BM25": judged.ndcg(text_scores[0]),
+        "BM25": judged.ndcg(bm25(judged.past.market, judged.items)),
     }
     assert judged.ndcg(judged.value) == 1
     assert all(value <= 0.85 for value in reached.values()), reached
-    above = judged.ndcg(ceiling(judged, text_scores))
-    assert above >= max(reached.values()) + 0.10, (above, reached)
 
 
 @pytest.mark.slow
