@@ -73,6 +73,7 @@ SETS_UNCHANGED = Counter("keypulse_sets_unchanged", "Scored lists that were not 
 EVENT_TO_SUGGESTION_SECONDS = Histogram(
     "keypulse_event_to_suggestion_seconds", "Event time to suggestion set published", buckets=LATENCY_BUCKETS
 )
+BUNDLE_REFUSED = Gauge("keypulse_bundle_refused", "1 while a running worker can't take up the promoted bundle")
 
 # Experiments
 EXPERIMENT_ALARMS = Gauge("keypulse_experiment_alarms", "What must be done about an experiment", ["experiment"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from infra.clock import Clock
+from infra.log import get_logger
 from infra.settings import Settings
 from scorers.keywords.table import Keyword, is_public, private_to
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.index_check import IndexBroken, check
 from scorers.retrieval.neighbours import Hit
-from scorers.retrieval.versions import IndexMissing, Versions
+from scorers.retrieval.versions import IndexMissing, Versions, is_by
 from streams.contracts.events import UNKNOWN_CATEGORY
 
 if TYPE_CHECKING:
     from pymilvus import MilvusClient
+
+log = get_logger(__name__)
 
 __all__ = ["IndexBroken", "IndexMissing", "KeywordIndex"]
 
@@ -39,9 +41,10 @@ _FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppe
 
 
 class KeywordIndex:
-    """The collection behind the alias `settings.keyword_collection`.
+    """The collection behind the alias `settings.keyword_collection`, or, when another encoder embedded that one, the
+    newest of our own encoder's: vectors of two encoders can't be compared.
 
-    A collection's name is the index version: alias, build time and a hash of encoder and keywords.
+    A collection's name is the index version: alias, build time, and hashes of encoder and keywords.
     """
 
     def __init__(self, client: MilvusClient, settings: Settings, encoder: Encoder, clock: Clock) -> None:
@@ -51,22 +54,38 @@ class KeywordIndex:
         self._versions = Versions(client, self._alias)
         self._encoder = encoder
         self._clock = clock
-        self._version = ""
+        self._version = self._behind_alias = ""
         self._version_read_at = 0
 
     @property
     def version(self) -> str:
-        """The collection behind the alias, looked up at most once in `_VERSION_TTL_MS`.
+        """The collection that is searched, looked up at most once in `_VERSION_TTL_MS`.
 
         Raises:
-            IndexMissing: no index was built yet.
+            IndexMissing: none was built yet, or none with our encoder.
         """
         now = self._clock.now_ms()
         if not self._version or now - self._version_read_at >= _VERSION_TTL_MS:
-            self._version, self._version_read_at = self._versions.current(), now
-            if not self._version:
-                raise IndexMissing(f"Milvus has no alias {self._alias!r}: run `keypulse index build --history DIR`")
+            self._version, self._version_read_at = self._look_up(), now
         return self._version
+
+    def _look_up(self) -> str:
+        current = self._versions.current()
+        if not current:
+            raise IndexMissing(f"Milvus has no alias {self._alias!r}: run `keypulse index build --history DIR`")
+        if current == self._behind_alias:
+            return self._version
+        ours = self._encoder.name
+        found = current if is_by(ours, current) else self._versions.embedded_by(ours)
+        if not found:
+            raise IndexMissing(
+                f"the keyword index {current} was embedded by another encoder than the bundle's, {ours}: "
+                "run `keypulse index build --history DIR` with that encoder (setting embedding_model)"
+            )
+        if found != current:
+            log.warning("index %s was embedded by another encoder than this bundle's; %s is searched", current, found)
+        self._behind_alias = current
+        return found
 
     def neighbours(self, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
         """For each row up to `limit` active keywords by cosine, best first."""
@@ -135,7 +154,7 @@ class KeywordIndex:
         Raises:
             IndexBroken: the new collection failed its check; it is dropped and the old index stays.
         """
-        name = self._versions.name(self._clock.now_ms(), self._fingerprint(keywords))
+        name = self._versions.name(self._clock.now_ms(), self._encoder.name, msgspec.msgpack.encode(keywords))
         self._create(name, len(keywords), vectors.shape[1])
         try:
             for start in range(0, len(keywords), _BATCH):
@@ -149,12 +168,12 @@ class KeywordIndex:
             self._client.drop_collection(name)
             raise
         self._versions.swap_in(name)
-        self._version = ""
+        self._version = self._behind_alias = ""
         return name
 
     def roll_back(self) -> str:
         """As `Versions.roll_back`."""
-        self._version = ""
+        self._version = self._behind_alias = ""
         return self._versions.roll_back()
 
     def _search_all(self, collection: str, vectors: NDArray[np.float32], limit: int) -> list[list[Hit]]:
@@ -185,11 +204,6 @@ class KeywordIndex:
         )
         near = [[hit["entity"]["category"] for hit in hits] for hits in found]
         return [max(sorted(set(names)), key=names.count) if names else UNKNOWN_CATEGORY for names in near]
-
-    def _fingerprint(self, keywords: Sequence[Keyword]) -> str:
-        content = hashlib.sha256(self._encoder.name.encode())
-        content.update(msgspec.msgpack.encode(keywords))
-        return content.hexdigest()[:8]
 
 
 def _rows(keywords: Sequence[Keyword], vectors: NDArray[np.floating]) -> list[dict[str, Any]]:

@@ -1,7 +1,12 @@
-"""Versions of a Milvus collection behind one alias: the current one, the one before it for roll-back, no older one."""
+"""Versions of a Milvus collection behind one alias: the current one, and those that may still be needed.
+
+Kept are the one before it, for roll-back, and the newest that another encoder embedded: workers whose bundle has that
+encoder search it until they take up a bundle that fits the current one.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import re
 from typing import TYPE_CHECKING
 
@@ -16,15 +21,18 @@ class IndexMissing(Failure):
 
 
 class Versions:
-    """Collections named `<alias>_<build time>_<fingerprint>`, and the alias that readers use."""
+    """Collections named `<alias>_<build time>_<encoder>_<content>`, and the alias that readers use.
+
+    Encoder and content are hashes of 8 digits. Milvus Lite keeps no description or property of a collection.
+    """
 
     def __init__(self, client: MilvusClient, alias: str) -> None:
         self._client = client
         self._alias = alias
 
-    def name(self, now_ms: int, fingerprint: str) -> str:
-        """Of a collection built now; `fingerprint`: 8 hexadecimal digits."""
-        return f"{self._alias}_{now_ms}_{fingerprint}"
+    def name(self, now_ms: int, encoder: str, content: bytes) -> str:
+        """Of a collection built now of vectors by the encoder of that name."""
+        return f"{self._alias}_{now_ms}_{_digits(encoder.encode())}_{_digits(content)}"
 
     def current(self) -> str:
         """The collection behind the alias; empty when there is none. Asking for one that is missing logs an error."""
@@ -34,15 +42,21 @@ class Versions:
 
     def all(self) -> list[str]:
         """Our collections, oldest first."""
-        ours = re.compile(re.escape(self._alias) + r"_\d{13}_[0-9a-f]{8}")
+        ours = re.compile(re.escape(self._alias) + r"_\d{13}_[0-9a-f]{8}_[0-9a-f]{8}")
         return sorted(name for name in self._client.list_collections() if ours.fullmatch(name))
 
+    def embedded_by(self, encoder: str) -> str:
+        """The newest collection by the encoder of that name; empty when there is none."""
+        return next((name for name in reversed(self.all()) if is_by(encoder, name)), "")
+
     def swap_in(self, name: str) -> None:
-        """Point the alias to a collection; all but that one and the one before it are dropped."""
+        """Point the alias to a collection, and drop those that are not kept."""
         before = self.current()
         self._point(name, before)
-        for other in self.all():
-            if other not in (name, before):
+        others = [other for other in self.all() if other != name]
+        by_another = [other for other in others if _encoder(other) != _encoder(name)]
+        for other in others:
+            if other not in (before, *by_another[-1:]):
                 self._client.drop_collection(other)
 
     def roll_back(self) -> str:
@@ -64,3 +78,16 @@ class Versions:
             self._client.alter_alias(collection_name=name, alias=self._alias)
         else:
             self._client.create_alias(collection_name=name, alias=self._alias)
+
+
+def is_by(encoder: str, name: str) -> bool:
+    """Whether the encoder of that name embedded a collection."""
+    return _encoder(name) == _digits(encoder.encode())
+
+
+def _encoder(name: str) -> str:
+    return name.rsplit("_", 2)[1]
+
+
+def _digits(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:8]

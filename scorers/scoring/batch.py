@@ -33,6 +33,8 @@ class Batch:
     """n x features, as the ranker took it."""
     model_version: str
     """Of the bundle that it was scored with."""
+    index_version: str
+    """Of the keyword index that its candidates come from."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -78,10 +78,9 @@ class Scorer:
         self._categories: set[str] = set()
         self.news: dict[str, set[str]] = {}
 
-    @property
-    def index_version(self) -> str:
-        """Of the keyword index."""
-        return self._offers.index_version
+    def succeed(self, before: Scorer) -> None:
+        """Take the place of another: what only signals tell, and only once, was told to that one."""
+        self._surges, self._drifts = before._surges, before._drifts
 
     def observe(self, signals: Sequence[Signal]) -> None:
         """Signals of this turn, before any shard acts on them: what they name is read anew."""
@@ -200,6 +199,7 @@ class Scorer:
             as_of=max(int(of_kind.as_of.max(initial=0)) for of_kind in vectors.values()),
             matrix=self._ranker.matrix(inputs),
             model_version=self._ranker.version,
+            index_version=self._offers.index_version,
         )
 
     def _lists(self, batch: Batch, p_click: Floats, p_purchase: Floats) -> list[CampaignScores]:

@@ -1,4 +1,4 @@
-"""Scores each campaign with the bundle of its arm. Without an experiment that names one, all with the worker's own."""
+"""Scores each campaign with the bundle of its arm. Without an experiment that names one, all with the one promoted."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from infra.clock import Clock
 from scorers.experiments.arms import Arms
 from scorers.scoring.batch import CampaignScores
 from scorers.scoring.scorer import Scorer
+from scorers.worker.promoted import Promoted
 from streams.contracts.messages import CampaignState, Signal, Suggestion
 
 _OWN = ""
@@ -17,26 +18,33 @@ _OWN = ""
 class BundleScorers:
     """One scorer for each bundle. Not thread-safe."""
 
-    def __init__(self, own: Scorer, load: Callable[[Path], Scorer], arms: Arms, clock: Clock) -> None:
-        """`load` makes a scorer on the bundle in a folder; it raises `BundleRefused`."""
+    def __init__(self, promoted: Promoted[Scorer], load: Callable[[Path], Scorer], arms: Arms, clock: Clock) -> None:
+        """`load` makes a scorer on the bundle in a folder; it raises `BundleRefused` or `IndexMissing`."""
+        self._promoted = promoted
         self._load = load
         self._arms = arms
         self._clock = clock
-        self._scorers: dict[str, Scorer] = {_OWN: own}
+        self._scorers: dict[str, Scorer] = {_OWN: promoted.current}
         self._bundle_of: dict[str, str] = {}
         """Of the campaigns scored with another bundle than the worker's own."""
         self.news: dict[str, set[str]] = {}
 
-    @property
-    def index_version(self) -> str:
-        """Of the keyword index, which all bundles use."""
-        return self._scorers[_OWN].index_version
+    def renew(self) -> bool:
+        """Take up what was promoted since; whether there was something. Between two turns, so that a list is all of
+        one model."""
+        if not self._promoted.poll():
+            return False
+        scorer = self._promoted.current
+        scorer.succeed(self._scorers[_OWN])
+        self._scorers[_OWN] = scorer
+        return True
 
     def need(self, bundle: str) -> None:
         """Load the bundle in a folder, unless that was done before.
 
         Raises:
             BundleRefused: it is missing or does not match.
+            IndexMissing: no keyword index was embedded by its encoder.
         """
         if bundle not in self._scorers:
             self._scorers[bundle] = self._load(Path(bundle))

@@ -23,7 +23,7 @@ from infra.topics import Topics
 from scorers.experiments.arms import Arms
 from scorers.experiments.reader import ExperimentReader
 from scorers.ranking import bundle
-from scorers.ranking.bundle import Bundle, BundleRefused
+from scorers.ranking.bundle import Bundle
 from scorers.ranking.ranker import BundleRanker
 from scorers.retrieval.candidates import CandidateGenerator
 from scorers.retrieval.catalogue import KeywordCatalogue
@@ -32,6 +32,7 @@ from scorers.scoring.offers import Offers
 from scorers.scoring.scorer import Scorer
 from scorers.worker.bundles import BundleScorers
 from scorers.worker.controls import ControlReader
+from scorers.worker.promoted import Promoted
 from scorers.worker.publisher import ShardPublisher
 from scorers.worker.shard import ScoringShard
 from scorers.worker.worker import ScoringWorker, shards_of
@@ -45,29 +46,16 @@ def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
 
     Raises:
         BundleRefused: the bundle is missing or does not match.
-        IndexMissing: no keyword index was built.
+        IndexMissing: no keyword index was built, or none with the bundle's encoder.
         Unreachable: a server does not answer.
     """
-    own = bundle.load(settings.bundle_path, settings)
 
     def load(folder: Path) -> Scorer:
-        check_encoder(folder, bundle.read_manifest(folder).encoder, own.manifest.encoder)
         return _scorer(bundle.load(folder, settings), settings, clock)
 
-    return BundleScorers(_scorer(own, settings, clock), load, arms, clock)
-
-
-def check_encoder(folder: Path, encoder: str, own: str) -> None:
-    """All arms of a worker search one keyword index, which was embedded by the worker's own encoder.
-
-    Raises:
-        BundleRefused: the arm's bundle has another one.
-    """
-    if encoder != own:
-        raise BundleRefused(
-            f"{folder}: its encoder is {encoder}, the keyword index was built with {own}; "
-            "train the arm's ranker with that encoder"
-        )
+    place = settings.bundle_path
+    promoted = Promoted(lambda: bundle.read_manifest(place).model_version, lambda: load(place), clock)
+    return BundleScorers(promoted, load, arms, clock)
 
 
 def _scorer(made: Bundle, settings: Settings, clock: Clock) -> Scorer:

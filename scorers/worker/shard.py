@@ -50,11 +50,6 @@ class Scores(Protocol):
     news: dict[str, set[str]]
     """By the entity of a signal of this turn: campaigns to which it brings up a keyword that they lacked."""
 
-    @property
-    def index_version(self) -> str:
-        """Of the keyword index in use."""
-        ...
-
     def score(self, campaigns: Sequence[str]) -> list[CampaignScores]:
         """Scores of those of the campaigns that the online store knows."""
         ...
@@ -454,7 +449,7 @@ class ScoringShard:
             created_at=self._now,
             as_of=computed.scores.batch.as_of,
             model_version=computed.scores.batch.model_version,
-            index_version=self._scorer.index_version,
+            index_version=computed.scores.batch.index_version,
             arm=computed.treatment.arm,
             trigger=Trigger(**{name: getattr(trigger, name) for name in Trigger.__struct_fields__}),
             held_ms=telling.held_ms,

@@ -39,6 +39,10 @@ _MOST_RECORDS = 2_000
 class ObservingScores(Protocol):
     """The part of `scorers.worker.bundles.BundleScorers` that the worker itself calls."""
 
+    def renew(self) -> bool:
+        """Take up a bundle that was promoted since; whether there was one."""
+        ...
+
     def observe(self, signals: Sequence[Signal]) -> None:
         """Signals of this turn, before any shard acts on them."""
         ...
@@ -151,6 +155,8 @@ class ScoringWorker:
         self._controls.poll()
         if self._experiments.poll():
             self._rescore_all("stopped")
+        if self._scorer.renew():
+            self._rescore_all("promoted")
         self._scorer.observe([signal for record in records for signal in self._signals_of(record)])
         now = self._clock.now_ms()
         self._scorer.prepare([campaign for shard in self.shards for campaign in shard.next_campaigns(now)])

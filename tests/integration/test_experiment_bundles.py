@@ -1,4 +1,4 @@
-"""Two arms, two trained models, one keyword index: each arm is told by its own model, on real servers."""
+"""Two arms, two trained models, one keyword index, and one of them promoted, on real servers."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from scorers.experiments.assignment import assign
 from scorers.experiments.frozen import folder_of, freeze
 from scorers.experiments.plan import parse
 from scorers.history import History
+from scorers.ranking import bundle
 from scorers.retrieval.build import build
 from scorers.suggestions.tail import Read, read_sets
 from scorers.training.ranker import EventLog, train
@@ -72,7 +73,9 @@ def sets(settings: Settings) -> list[Read]:
     return list(read_sets(settings, from_beginning=True, follow=False))
 
 
-def test_each_arm_is_told_by_its_own_trained_model(integration_settings: Settings, tmp_path: Path) -> None:
+def test_each_arm_is_told_by_its_own_trained_model_and_a_promotion_is_taken_up(
+    integration_settings: Settings, tmp_path: Path
+) -> None:
     settings = integration_settings.model_copy(
         update={"min_distinct_shoppers": 1, "attribution_window_ms": 6 * HOUR_MS}
     )
@@ -115,3 +118,14 @@ def test_each_arm_is_told_by_its_own_trained_model(integration_settings: Setting
     assert {one.campaign: (one.arm, one.model_version) for one in logged} == {
         name: (arm, version_of[arm]) for name, arm in arm_of.items()
     }
+
+    bundle.install(other, settings.bundle_path)
+    promoted_at = clock.now_ms()
+    while not (later := [one.suggestions for one in sets(settings) if _since(one, promoted_at)]):
+        clock.advance_to(clock.now_ms() + 1_000)
+        worker.turn()
+    assert {one.model_version for one in later if one} == {linear.model_version}
+
+
+def _since(one: Read, ms: int) -> bool:
+    return one.suggestions is not None and one.suggestions.created_at > ms

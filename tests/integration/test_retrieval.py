@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import msgspec
 import numpy as np
@@ -16,6 +17,7 @@ from infra.settings import Settings
 from scorers.cli import app
 from scorers.keywords.table import Keyword
 from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.encoders import Progress
 from scorers.retrieval.index import IndexBroken, IndexMissing, KeywordIndex
 from scorers.retrieval.index_check import check
 from scorers.retrieval.neighbours import ExactNeighbours, Hit
@@ -141,6 +143,30 @@ def test_vectors_of_another_encoder_are_not_swapped_in(index: KeywordIndex) -> N
     with pytest.raises(IndexBroken, match="another encoder"):
         index.build(table, embed(table)[:, ::-1])
     assert index._versions.all() == []
+
+
+class OtherLetters(LetterEncoder):
+    """Another encoder of as many dimensions: no vector of the one means anything to the other."""
+
+    name = "other-letters"
+
+    def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
+        return super().encode(texts, progress)[:, ::-1]
+
+
+def test_a_reader_stays_with_the_index_of_its_encoder(index: KeywordIndex, clock: ManualClock) -> None:
+    table = keywords(30)
+    old = index.build(table, embed(table))
+    other = KeywordIndex(index._client, Settings(keyword_collection=index._alias), OtherLetters(), clock)
+    with pytest.raises(IndexMissing, match=r"bundle's, other-letters: run `keypulse index build"):
+        _ = other.version
+    new = []
+    for _ in range(3):
+        clock.advance_to(clock.now_ms() + 20_000)
+        new.append(other.build(table, OtherLetters().encode([keyword.text for keyword in table])))
+        assert (index.version, other.version) == (old, new[-1])
+        assert {hit for (hit, _), *_ in index.neighbours(embed(table), 1)} == {one.canonical for one in table}
+    assert index._versions.all() == [old, *new[-2:]]
 
 
 def test_keywords_that_are_withheld_are_counted_and_not_searched(index: KeywordIndex) -> None:

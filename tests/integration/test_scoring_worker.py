@@ -36,6 +36,7 @@ from scorers.scoring.scorer import Scorer
 from scorers.suggestions.tail import Read, read_sets, tail
 from scorers.worker.bundles import BundleScorers
 from scorers.worker.controls import ControlReader, publish_control
+from scorers.worker.promoted import Promoted
 from scorers.worker.publisher import ShardPublisher
 from scorers.worker.shard import ScoringShard
 from scorers.worker.worker import ScoringWorker, shards_of
@@ -130,7 +131,8 @@ class Deployment:
         source = VectorReader(redis.connect(settings.online_redis_url), settings)
         offers = Offers(generator, settings, self.clock)
         own, arms = Scorer(settings, source, offers, SimilarityRanker(), 7.0, self.clock), Arms()
-        scorer = BundleScorers(own, lambda folder: own, arms, self.clock)
+        promoted = Promoted(lambda: "test-model", lambda: own, self.clock)
+        scorer = BundleScorers(promoted, lambda folder: own, arms, self.clock)
         controls = ControlReader(settings)
         shards = [
             ScoringShard(number, settings, self.topics, scorer, controls.controls, arms)

@@ -28,6 +28,7 @@ from scorers.scoring.offers import Offers
 from scorers.scoring.scorer import Scorer
 from scorers.worker.bundles import BundleScorers
 from scorers.worker.controls import Controls
+from scorers.worker.promoted import Promoted
 from scorers.worker.shard import ScoringShard, decode_signals
 from scorers.worker.told import memories
 from streams.contracts.messages import (
@@ -96,6 +97,7 @@ class Shop:
         self.controls = Controls()
         self.arms = Arms()
         self.records: list[Record] = []
+        self.promoted = "test-model"
         self.table = [*map(keyword, KEYWORDS), *extra]
         for one in self.table:
             self.searches(one.text, per_day=100)
@@ -104,7 +106,8 @@ class Shop:
 
     def start(self, known: Collection[str] = ()) -> None:
         """A new worker, which knows nothing but what checkpoint and topics say. `known`: all campaigns there are."""
-        self.scorer = BundleScorers(self._load(Path("test-model")), self._load, self.arms, self.clock)
+        promoted = Promoted(lambda: self.promoted, lambda: self._load(Path(self.promoted)), self.clock)
+        self.scorer = BundleScorers(promoted, self._load, self.arms, self.clock)
         self.run(*self.arms.experiments)
         self.shard = ScoringShard(0, self.settings, self.topics, self.scorer, self.controls, self.arms)
         self.runner = PartitionRunner(self.shard, "scorer/0", self.checkpoints, self.broker, self.clock)
@@ -135,6 +138,14 @@ class Shop:
             for bundle in one.bundles:
                 self.scorer.need(bundle)
         self.arms.experiments = experiments
+
+    def promote(self, version: str) -> None:
+        """Another bundle is promoted; returns once the worker has taken it up."""
+        self.promoted = version
+        self.clock.advance_to(self.clock.now_ms() + 10_000)
+        while not self.scorer.renew():
+            pass
+        self.shard.rescore_all("promoted", self.clock.now_ms())
 
     def lose_checkpoint(self) -> None:
         """The checkpoint store is empty, and a new worker starts."""

@@ -537,6 +537,30 @@ def test_an_arm_with_a_bundle_is_scored_with_it_and_no_other_arm_is() -> None:
     assert shop.turn() == [None, None]
 
 
+def test_what_is_promoted_scores_from_the_next_turn_on_and_forgets_no_surge(shop: Shop) -> None:
+    shop.told()
+    shop.searches("boots kids", per_day=101)
+    shop.surged("boots kids", 2, 12)
+    before = shop.told()
+    shop.promote("better-model")
+    assert shop.turn() == []  # the same order: nothing worth a message
+    shop.searches("red boots", per_day=101)
+    shop.surged("red boots", 2, 12)
+    after = shop.told()
+    assert (before.model_version, after.model_version) == ("test-model", "better-model")
+    surging = {one.keyword for one in after.suggestions if any("in the last 4 s" in why.text for why in one.reasons)}
+    assert surging == {"boots kids", "red boots"}
+
+
+def test_an_arm_with_a_bundle_of_its_own_keeps_it_when_another_is_promoted() -> None:
+    shop = in_experiment(*ARMS)
+    shop.turn()
+    shop.promote("better-model")
+    shop.surge("boots kids")
+    after = {one.campaign: one.model_version for one in shop.turn(INTERVAL) if one}
+    assert after == {"suggestions": "better-model", "other": "other-model"}
+
+
 def test_an_arm_that_is_stopped_withdraws_its_lists_and_is_exposed_as_before() -> None:
     shop = in_experiment(*ARMS)
     shop.turn()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import Settings, SettingsError, load
-from scorers.ranking.bundle import BundleRefused
 from scorers.worker.dependencies import Dependencies
 from scorers.worker.memory import CampaignMemory, ShardState, Told
 from scorers.worker.pace import LEAST, Pace
-from scorers.worker.run import check_encoder
 from scorers.worker.waiting import AGEING_PER_S, AT_ONCE, WORTH_SCORING, Waiting
 from scorers.worker.worker import shards_of
 from streams.contracts.messages import Signal
@@ -45,15 +42,6 @@ def test_shards(text: str, shards: list[int]) -> None:
 def test_a_wrong_shard_is_named_with_what_is_allowed(text: str) -> None:
     with pytest.raises(SettingsError, match=r"setting scorer_shards: got .*(allowed|numbered)"):
         shards_of(load(partitions=4, scorer_shards=text))
-
-
-# --- an arm's bundle ----------------------------------------------------------------------------------------------
-
-
-def test_a_bundle_whose_encoder_did_not_build_the_index_is_refused() -> None:
-    check_encoder(Path("models/other"), "minilm", "minilm")
-    with pytest.raises(BundleRefused, match=r"models/other: its encoder is towers, .* built with minilm"):
-        check_encoder(Path("models/other"), "towers", "minilm")
 
 
 # --- what depends on what -----------------------------------------------------------------------------------------
