@@ -47,7 +47,9 @@ class Processes:
 
     def wait(self, name: str) -> None:
         """Wait for a command to end. Raises `ProcessFailed`."""
-        self._check(name, self._running.pop(name).wait())
+        code = self._running[name].wait()
+        del self._running[name]
+        self._check(name, code)
 
     def ended(self, name: str) -> bool:
         """Whether a started command has ended by itself."""

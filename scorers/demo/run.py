@@ -16,6 +16,7 @@ from feature_repo import consistency
 from feature_repo.vector_reader import VectorReader
 from infra import redis
 from infra.clock import SystemClock
+from infra.exclusive import exclusive
 from infra.processes import Processes
 from infra.settings import Settings, environment, load
 from infra.stack import state
@@ -27,7 +28,7 @@ from scorers.demo.newcomers import MANY, Newcomers
 from scorers.demo.observer import Observer
 from scorers.demo.screen import Screen, summary
 from scorers.pipeline.markets import MARKETS, Market
-from scorers.pipeline.run import HISTORY, TOWERS, promoted
+from scorers.pipeline.run import HISTORY, TOWERS, pipeline_home, promoted
 from scorers.pipeline.stages import PASSED_ON
 from streams import history
 from streams.contracts.events import Event, EventName
@@ -76,7 +77,7 @@ class Demo:
         """
         shutil.rmtree(self._home, ignore_errors=True)
         base = load(home=self._home, bundle_path=self._home / "bundle")
-        ready = None if self._size.catalogue else promoted(self._size.market)
+        ready = None if self._size.catalogue else promoted(self._size.market, pipeline_home(load()))
         supervisor = Supervisor(base, tell=self._console.print, tied=True)
         try:
             with self._steps.step("servers"):
@@ -239,7 +240,9 @@ def demo(size: Size, out: Path) -> bool:
     """Run the demo, print its summary and write the report; whether every check held."""
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    made = Demo(size, console, Path(".keypulse/demo")).run()
+    home = load().home / "demo"
+    with exclusive(home):
+        made = Demo(size, console, home).run()
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(made, indent=2) + "\n")
     report.show(console, made)

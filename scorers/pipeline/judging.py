@@ -13,6 +13,8 @@ from typing import Any
 
 from rich.console import Console
 
+from infra.exclusive import exclusive
+from infra.settings import load
 from scorers.evaluation.evaluate import present
 from scorers.evaluation.merging import merged
 from scorers.pipeline.markets import MARKETS, Market
@@ -20,7 +22,6 @@ from scorers.pipeline.run import HISTORY, TOWERS
 from scorers.pipeline.stages import Stages
 from scorers.ranking.model import KINDS
 
-HOME = Path(".keypulse/evaluation")
 FIRST_SEED = 9_101
 """Seeds from here on are for judging only."""
 
@@ -66,4 +67,6 @@ def _judge(market: Market, catalogue: Path | None, home: Path, console: Console)
 def judge_command(market: str, seeds: int, catalogue: Path | None, out: Path) -> None:
     """Judge the markets, write the report and say what it comes to."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    present(judge_markets(market, seeds, catalogue, HOME, Console()), out)
+    home = load().home / "evaluation"
+    with exclusive(home):
+        present(judge_markets(market, seeds, catalogue, home, Console()), out)

@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from infra.settings import Settings
+from infra.exclusive import exclusive
+from infra.settings import Settings, load
 from scorers.pipeline.markets import MARKETS, Market
 from scorers.pipeline.stages import Stages
 
-HOME = Path(".keypulse/pipeline")
 HISTORY, TOWERS = "history", Path("models") / "towers"
 PROMOTED = "promoted.json"
 """The market that a promoted bundle learnt from."""
@@ -79,8 +79,13 @@ class Pipeline:
         }
 
 
-def promoted(market: Market, home: Path = HOME) -> Path | None:
-    """The home of the pipeline's last run if that promoted a bundle learnt from this very market; else None."""
+def pipeline_home(settings: Settings) -> Path:
+    """Where the pipeline works, and what it made stays."""
+    return settings.home / "pipeline"
+
+
+def promoted(market: Market, home: Path) -> Path | None:
+    """The home of the pipeline's last run, if that promoted a bundle learnt from this very market; else None."""
     try:
         learnt_from = Market(**json.loads((home / PROMOTED).read_text()))
     except FileNotFoundError:
@@ -92,7 +97,9 @@ def pipeline_command(market: str, towers: str, trials: int, catalogue: Path | No
     """Run the pipeline, print its summary and write the report."""
     console = Console()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    made = Pipeline(MARKETS[market], towers, trials, catalogue, HOME, console).run()
+    home = pipeline_home(load())
+    with exclusive(home):
+        made = Pipeline(MARKETS[market], towers, trials, catalogue, home, console).run()
     out.parent.mkdir(parents=True, exist_ok=True)
     out.write_text(json.dumps(made, indent=2) + "\n")
     _show(console, market, made)
