@@ -24,6 +24,7 @@ NOT_THE_INPUT = {
     "NoFeatureLog": 1,
     "NotEmpty": 1,
     "StillRunning": 1,
+    "InUse": 1,
     # An error that is no fault of the user's.
     "Failure": 1,
     "Fenced": 1,
