@@ -44,6 +44,16 @@ class CanonicalForms:
         return (self.forms and self.forms.get(_folded(text))) or normal_form(text)
 
 
+def form_words(canonical: str) -> list[str]:
+    """The words of a canonical form, in normal form: without what tells it from another one of the same words."""
+    return canonical.partition(" ~")[0].split()
+
+
+def named(version: str) -> str:
+    """A version as a message names it."""
+    return f"dictionary {version}" if version else "no dictionary"
+
+
 NORMAL = CanonicalForms()
 """No dictionary: everything counts under its normal form."""
 

@@ -24,7 +24,7 @@ from infra.failure import Failure
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
 from streams.attribution import Attributed, Attribution, Click, Purchase, ShopperItem
-from streams.canonical import NO_VERSION, NORMAL, CanonicalForms
+from streams.canonical import NO_VERSION, NORMAL, CanonicalForms, named
 from streams.contracts.decoding import EventDecoder
 from streams.contracts.events import EVENT_TYPES, Event, EventName
 from streams.contracts.events import Click as ClickEvent
@@ -207,8 +207,8 @@ class ShopperStage:
     def _apply(self, accepted: _Accepted) -> None:
         if accepted.dictionary != self._canonical.version:
             raise OtherDictionary(
-                f"{self.name}/{self._partition} was counted under {_named(accepted.dictionary)}, topic "
-                f"{self._topics.dictionary.name} has {_named(self._canonical.version)}: counts of both would not add "
+                f"{self.name}/{self._partition} was counted under {named(accepted.dictionary)}, topic "
+                f"{self._topics.dictionary.name} has {named(self._canonical.version)}: counts of both would not add "
                 "up. Stop the workers and run `keypulse rebuild`, or publish the former dictionary again"
             )
         for log, ids, newest in zip(self._logs, accepted.ids, accepted.newest, strict=True):
@@ -359,10 +359,6 @@ def _pairs(items: _Column, keywords: _Column) -> _Column:
     item_of, keyword_of = (places.tolist() for places in np.divmod(both, len(keywords.values)))
     names = [f"{items.values[i]}|{keywords.values[k]}" for i, k in zip(item_of, keyword_of, strict=True)]
     return _Column(names, place)
-
-
-def _named(version: str) -> str:
-    return f"dictionary {version}" if version else "no dictionary"
 
 
 def _minutes(events: Sequence[Event]) -> Ints:

@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.settings import load
-from streams.canonical import NORMAL, BadForms, CanonicalForms, forms_file, home_forms, read_forms, write_forms
+from streams.canonical import (
+    NORMAL,
+    BadForms,
+    CanonicalForms,
+    form_words,
+    forms_file,
+    home_forms,
+    read_forms,
+    write_forms,
+)
 from streams.dictionary_topic import HEAD
 from streams.folding import fold
 from streams.normal_form import EMPTY, normal_form
@@ -46,6 +55,12 @@ def test_a_text_is_looked_up_as_it_is_folded(text: str, form: str) -> None:
 @given(st.text(max_size=30))
 def test_a_folded_text_is_never_the_key_of_the_head(text: str) -> None:
     assert fold(text).encode() != HEAD
+
+
+@pytest.mark.parametrize("text", ["in ear headphones", "?", "usb cable 2 m"])
+def test_words_of_a_form_leave_out_what_tells_it_from_another(text: str) -> None:
+    form = normal_form(text)
+    assert form_words(form) == form_words(f"{form} ~onear") == form_words(f"{form} ~~on ear") == form.split()
 
 
 def test_forms_are_read_as_they_were_written(tmp_path: Path) -> None:
