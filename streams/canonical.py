@@ -59,7 +59,10 @@ NORMAL = CanonicalForms()
 
 
 def write_forms(path: Path, forms: CanonicalForms) -> None:
-    """Write the forms as JSON, all or nothing."""
+    """Write the forms as JSON, all or nothing. Those of no dictionary are no file."""
+    if not forms.version:
+        path.unlink(missing_ok=True)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f"{path.name}.new")
     fresh.write_bytes(msgspec.json.encode(forms))

@@ -19,6 +19,7 @@ from streams.contracts.messages import DictionaryEntry
 from streams.exactly_once import Outgoing
 from streams.log_reader import log_reader
 from streams.publisher import KafkaPublisher
+from streams.stage import Record
 
 HEAD = b"HEAD"
 """Key of the head. No folded text is written in capitals."""
@@ -34,6 +35,8 @@ class IncompleteDictionary(Failure):
 
 def publish(settings: Settings, forms: CanonicalForms) -> int:
     """Replace the topic's dictionary, and wait until the broker has it; how many texts of the one before are gone.
+
+    `NORMAL` takes the one before back.
 
     Raises:
         Unreachable: the broker does not answer.
@@ -53,10 +56,13 @@ def publish(settings: Settings, forms: CanonicalForms) -> int:
         for key in gone:
             yield Outgoing(topic.name, 0, key, None)
 
-    head = DictionaryEntry(schema_version=SCHEMA_VERSION, version=forms.version, entries=len(forms.forms))
+    head = None
+    if forms.version:
+        entry = DictionaryEntry(schema_version=SCHEMA_VERSION, version=forms.version, entries=len(forms.forms))
+        head = msgspec.json.encode(entry)
     publisher = KafkaPublisher(kafka.producer(settings))
     publisher.publish(list(records()))
-    publisher.publish([Outgoing(topic.name, 0, HEAD, msgspec.json.encode(head))])
+    publisher.publish([Outgoing(topic.name, 0, HEAD, head)])
     return len(gone)
 
 
@@ -77,7 +83,7 @@ def published_forms(settings: Settings) -> CanonicalForms:
             if record.value is None:
                 entries.pop(key, None)
             else:
-                entries[key] = msgspec.json.decode(record.value, type=DictionaryEntry)
+                entries[key] = _decoded(record)
     if not entries:
         return NORMAL
     head = entries.pop(HEAD, None)
@@ -98,14 +104,19 @@ def published_version(settings: Settings) -> str:
     Raises:
         Unreachable: the broker does not answer.
         TopicMissing: topics were not created.
-        IncompleteDictionary: that is not the head.
+        IncompleteDictionary: that is no head.
     """
     topic = Topics.of(settings).dictionary
     kafka.wait_ready(settings, topic)
     with log_reader(settings, _GROUP) as reader:
         last = list(reader.until_now(topic, lambda _, low, high: max(low, high - 1)))
-    if not last:
-        return NO_VERSION
-    if last[-1].key != HEAD:
+    if last and last[-1].key != HEAD:
         raise IncompleteDictionary(f"topic {topic.name} does not end with its head: {_CURE}")
-    return msgspec.json.decode(last[-1].value or b"", type=DictionaryEntry).version
+    return _decoded(last[-1]).version if last and last[-1].value is not None else NO_VERSION
+
+
+def _decoded(record: Record) -> DictionaryEntry:
+    try:
+        return msgspec.json.decode(record.value or b"", type=DictionaryEntry)
+    except msgspec.MsgspecError as error:
+        raise IncompleteDictionary(f"topic {record.topic}, record {record.key!r}: {error}; {_CURE}") from None

@@ -40,7 +40,12 @@ def clean(
 
 
 @app.command("publish")
-def publish(dictionary: Dictionary = None) -> None:
+def publish(
+    dictionary: Dictionary = None,
+    none: Annotated[
+        bool, typer.Option("--none", help="Take the published one back: keywords count under normal forms again.")
+    ] = False,
+) -> None:
     """Hand a dictionary to all that count keywords: to workers by its topic, to this home's commands by a file.
 
     Publish before a backfill. What was counted under another version must be counted again (keypulse rebuild), and the
@@ -48,9 +53,14 @@ def publish(dictionary: Dictionary = None) -> None:
 
     Example: keypulse keywords publish --dictionary dictionary
     """
-    from scorers.keywords.commands import publish_command
+    from scorers.keywords.commands import publish_command, take_back_command
 
-    publish_command(dictionary)
+    if none and dictionary:
+        raise typer.BadParameter("give either --dictionary or --none")
+    if none:
+        take_back_command()
+    else:
+        publish_command(dictionary)
 
 
 @app.command("evaluate")

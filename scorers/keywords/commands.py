@@ -18,7 +18,7 @@ from scorers.keywords.explain import explain
 from scorers.keywords.filters import Filters, read_block_list
 from scorers.keywords.lexicon import lexicon
 from scorers.keywords.raw import read_names, read_raw_keywords
-from streams.canonical import forms_file, write_forms
+from streams.canonical import NORMAL, forms_file, write_forms
 from streams.dictionary_topic import publish
 
 
@@ -100,6 +100,14 @@ def publish_command(folder: Path | None) -> None:
         f"another form than their normal form; {gone:,} of the version before don't any more. What was counted under "
         "another version is to be counted again (`keypulse rebuild`), index and ranker to be made anew"
     )
+
+
+def take_back_command() -> None:
+    """Let everything count under its normal form again."""
+    settings = state.settings()
+    gone = publish(settings, NORMAL)
+    write_forms(forms_file(settings), NORMAL)
+    typer.echo(f"no dictionary is published: {gone:,} texts count under their normal form again, after a rebuild")
 
 
 def explain_command(text: str, folder: Path | None, as_json: bool) -> None:

@@ -107,8 +107,7 @@ class Bundle:
 
 def save_forms(folder: Path, canonical: CanonicalForms) -> None:
     """Write into the bundle's folder what keywords count under; nothing where there is no dictionary."""
-    if canonical.version:
-        write_forms(folder / _FORMS, canonical)
+    write_forms(folder / _FORMS, canonical)
 
 
 def check_dictionary(manifest: Manifest, counted: str) -> None:

@@ -15,7 +15,7 @@ from infra.settings import Settings, environment
 from infra.topics import Topics
 from scorers.keywords.dictionary import load
 from streams import app
-from streams.canonical import NORMAL, CanonicalForms, home_forms
+from streams.canonical import NORMAL, CanonicalForms, forms_file, home_forms, write_forms
 from streams.contracts.examples import SEARCH
 from streams.dictionary_topic import HEAD, IncompleteDictionary, publish, published_forms, published_version
 from streams.exactly_once import Outgoing, RedisCheckpoints
@@ -50,6 +50,23 @@ def test_a_version_takes_the_place_of_the_one_before(settings: Settings) -> None
     assert published_version(settings) == "v2"
     assert publish(settings, FIRST) == 1
     assert published_forms(settings) == FIRST
+
+
+def test_none_takes_the_dictionary_back(settings: Settings, tmp_path: Path) -> None:
+    publish(settings, FIRST)
+    write_forms(forms_file(settings), FIRST)
+    Processes(environment(settings, "home", "kafka_servers", "topic_prefix"), tmp_path / "logs").run(
+        "none", "keywords", "publish", "--none"
+    )
+    assert published_forms(settings) == home_forms(settings) == NORMAL
+    assert published_version(settings) == NORMAL.version
+
+
+def test_what_is_no_entry_is_refused(settings: Settings) -> None:
+    _send(settings, HEAD, b"{}")
+    for read in (published_forms, published_version):
+        with pytest.raises(IncompleteDictionary, match=r"schema_version.*keypulse keywords publish"):
+            read(settings)
 
 
 @pytest.mark.parametrize("before", [None, FIRST], ids=["nothing before", "a version before"])

@@ -68,6 +68,8 @@ def test_forms_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert home_forms(settings) == NORMAL
     write_forms(forms_file(settings), FORMS)
     assert home_forms(settings) == FORMS
+    write_forms(forms_file(settings), NORMAL)
+    assert home_forms(settings) == NORMAL
 
 
 @pytest.mark.parametrize("content", [None, b"", b"[]", b'{"version": 3}', b'{"version": "v", "forms": {"a": 1}}'])

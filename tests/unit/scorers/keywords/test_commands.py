@@ -119,6 +119,8 @@ def test_what_is_no_dictionary_or_holds_no_keyword_is_not_published(tmp_path: Pa
     empty = CliRunner().invoke(app, ["publish", "--dictionary", str(tmp_path / "empty")])
     assert isinstance(empty.exception, BadDictionary)
     assert "none of its 1 texts is a keyword" in str(empty.exception)
+    both = CliRunner().invoke(app, ["publish", "--none", "--dictionary", str(tmp_path / "empty")])
+    assert (both.exit_code, "either --dictionary or --none" in both.output) == (2, True)
 
 
 def test_evaluate_writes_its_report(tmp_path: Path) -> None:
