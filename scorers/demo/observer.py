@@ -51,9 +51,9 @@ class Observations:
         ]
 
     def answers_to(self, canonical: str, since_ms: int) -> list[ReceivedSet]:
-        """Sets that a movement since a moment led to, and that list `canonical` because of it.
+        """Sets that a movement since a moment led to, and that list `canonical` because it is searched more.
 
-        That is: it was added, or it is what moved. A place that it merely gained may have another cause.
+        That is: it was added, or it is what moved, and that searches are up is said of it.
         """
         return [one for one in self.sets if _answers(one.suggestions, canonical, since_ms)]
 
@@ -61,9 +61,9 @@ class Observations:
 def _answers(suggestions: SuggestionSet, canonical: str, since_ms: int) -> bool:
     if suggestions.trigger.event_time < since_ms:
         return False
-    listed = any(one.canonical == canonical for one in suggestions.suggestions)
+    said = {why.code for one in suggestions.suggestions if one.canonical == canonical for why in one.reasons}
     moved = suggestions.trigger.entity == entity("keyword", canonical)
-    return canonical in suggestions.changes.added or (moved and listed)
+    return "surge" in said and (moved or canonical in suggestions.changes.added)
 
 
 class Observer:

@@ -132,7 +132,7 @@ SUGGESTIONS = SuggestionSet(
             adopted=False,
             items=["i-9"],
             sources=["dense", "rising"],
-            reasons=[Reason(code="rising", text="searches up 8x in the last hour")],
+            reasons=[Reason(code="surge", text="searches up 8x in the last hour")],
             contributions=[Contribution(feature="similarity", value=0.82, contribution=0.41)],
         )
     ],

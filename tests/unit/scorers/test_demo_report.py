@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from scorers.demo.observer import Observations, ReceivedSet
 from scorers.demo.report import Run, percentile, report
-from streams.contracts.messages import Changes, SuggestionSet, Trigger
+from streams.contracts.examples import SUGGESTIONS
+from streams.contracts.messages import Changes, Reason, SuggestionSet, Trigger
 from streams.verification import Verdict
 
 AHEAD = {"ndcg_at_10": 0.5, "mrr": 0.4}
 BEHIND = {"ndcg_at_10": 0.3, "mrr": 0.2}
 
 
-def _set(at_ms: int, added: list[str], event_time: int, held_ms: int = 0) -> ReceivedSet:
+def _set(at_ms: int, added: list[str], event_time: int, held_ms: int = 0, why: str = "surge") -> ReceivedSet:
+    reasons = [Reason(code=why, text="searches up 8x in the last second")]
+    listed = msgspec.structs.replace(SUGGESTIONS.suggestions[0], canonical="boot rain", reasons=reasons)
     changes = Changes(added=added, removed=[], kept=[], moved=[])
     trigger = Trigger(entity="keyword:boot rain", cause="moved", event_time=event_time)
     told = SuggestionSet(
         schema_version=1, campaign="c", seller="s", version=2, created_at=at_ms, as_of=at_ms, model_version="m",
-        index_version="i", trigger=trigger, held_ms=held_ms, suggestions=[], changes=changes,
+        index_version="i", trigger=trigger, held_ms=held_ms, suggestions=[listed], changes=changes,
     )  # fmt: skip
     return ReceivedSet(at_ms, told)
 
@@ -77,8 +81,13 @@ def test_anything_amiss_is_not_ok(changed: dict[str, Any]) -> None:
 
 
 def test_a_set_whose_cause_is_older_than_the_surge_is_no_answer() -> None:
-    seen = Observations(sets=[_set(10_400, ["boot rain"], 9_900), _set(10_500, [], 10_400)])
+    seen = Observations(sets=[_set(10_400, ["boot rain"], 9_900)])
     assert seen.answers_to("boot rain", 10_000) == []
+
+
+def test_a_set_that_lists_the_keyword_for_another_reason_is_no_answer() -> None:
+    bought, surge = (_set(10_400, ["boot rain"], 10_300, why=why) for why in ("bought", "surge"))
+    assert Observations(sets=[bought, surge]).answers_to("boot rain", 10_000) == [surge]
 
 
 def test_what_was_held_back_on_purpose_is_not_latency() -> None:
