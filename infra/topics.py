@@ -58,6 +58,7 @@ class Topics:
     feedback: Topic
     exposures: Topic
     controls: Topic
+    dictionary: Topic
     deadletter: Topic
     by_name: dict[str, Topic] = field(init=False, repr=False, compare=False)
 
@@ -186,6 +187,15 @@ class Topics:
                 partitions=1,
                 written_by="keypulse suggestions pause|resume",
                 read_by="every scoring worker",
+                cleanup="compact",
+            ),
+            dictionary=Topic(
+                f"{prefix}keyword.dictionary",
+                "DictionaryEntry",
+                key="folded text, or HEAD",
+                partitions=1,
+                written_by="keypulse keywords publish",
+                read_by="shopper stage and recount, when they start; scoring workers, its version",
                 cleanup="compact",
             ),
             deadletter=Topic(

@@ -93,9 +93,13 @@ def train_ranker(
 
     Example: keypulse train ranker --history .keypulse/history --model boosted
     """
+    from infra.stack.state import settings
     from scorers.training.command import source_of, train_command
+    from streams.canonical import home_forms
 
-    train_command(source_of(history, tables, cleared), model, trials, challenger, engine, master)
+    train_command(
+        source_of(history, tables, cleared, home_forms(settings())), model, trials, challenger, engine, master
+    )
 
 
 @app.command("evaluate", rich_help_panel=PANEL)

@@ -13,6 +13,7 @@ import polars as pl
 
 from infra.settings import DAY_MS
 from scorers.keywords.table import canonical_column
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import EventName
 from streams.contracts.messages import CampaignState, ProductState
 from streams.history import BadHistory
@@ -25,6 +26,8 @@ class History:
     """One history folder (`keypulse simulate history` writes one). Everything is read when first asked for."""
 
     folder: Path
+    canonical: CanonicalForms = NORMAL
+    """What its keywords count under."""
 
     @cached_property
     def searches(self) -> pl.DataFrame:
@@ -35,13 +38,13 @@ class History:
     def impressions(self) -> pl.DataFrame:
         """Impressions with the keyword's `canonical` form."""
         columns = ["event_time", "item", "category", "campaign", "keyword", "position", "search_id", "shuffled"]
-        return canonical_column(self.events("impression", columns), "keyword")
+        return canonical_column(self.events("impression", columns), "keyword", self.canonical)
 
     @cached_property
     def clicks(self) -> pl.DataFrame:
         """Clicks with the keyword's `canonical` form."""
         columns = ["event_id", "event_time", "shopper", "item", "campaign", "keyword", "search_id"]
-        return canonical_column(self.events("click", columns), "keyword")
+        return canonical_column(self.events("click", columns), "keyword", self.canonical)
 
     @cached_property
     def purchases(self) -> pl.DataFrame:

@@ -21,6 +21,7 @@ from feature_repo.vector_reader import VectorReader
 from feature_repo.vector_writer import VectorWriter
 from infra import kafka, metrics, redis
 from infra.clock import SystemClock
+from infra.log import get_logger
 from infra.settings import Settings
 from infra.topics import Topics
 from streams import faust_security
@@ -28,6 +29,7 @@ from streams.agents.agent import AGENTS_GROUP, make_agents, register
 from streams.agents.discovery import KeywordIndex
 from streams.agents.live_items import RedisLiveItems
 from streams.deadletters import buried
+from streams.dictionary_topic import published_forms
 from streams.drift import watch as drift_watch
 from streams.entity_stage import EntityStage
 from streams.exactly_once import RedisCheckpoints
@@ -35,6 +37,8 @@ from streams.publisher import KafkaPublisher
 from streams.service import StageService
 from streams.shopper_stage import ShopperStage
 from streams.stage import Stage
+
+log = get_logger(__name__)
 
 StageName = Literal["shopper", "entity"]
 STAGES: tuple[StageName, ...] = ("shopper", "entity")
@@ -94,14 +98,21 @@ class HostedStage(Service):
 
 
 def stage_service(name: StageName, settings: Settings, instance: str = "") -> StageService:
-    """The batch loop of one stage on the servers that `settings` names."""
+    """The batch loop of one stage on the servers that `settings` names.
+
+    Raises:
+        IncompleteDictionary: the topic holds part of one.
+    """
     topics = Topics.of(settings)
     checkpoint_redis = redis.connect(settings.checkpoint_redis_url)
     checkpoints = RedisCheckpoints(checkpoint_redis, settings.topic_prefix)
     if name == "shopper":
+        forms = published_forms(settings)
+        log.info("keywords count under %s", f"dictionary {forms.version}" if forms.version else "their normal form")
 
         def make_stage(partition: int) -> Stage:
-            return ShopperStage(partition, settings, topics, buried.load(checkpoint_redis, settings, partition))
+            known_bad = buried.load(checkpoint_redis, settings, partition)
+            return ShopperStage(partition, settings, topics, known_bad, forms)
     else:
         store = VectorWriter(redis.connect(settings.online_redis_url), settings)
 

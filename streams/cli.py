@@ -218,6 +218,8 @@ def backfill(
 ) -> None:
     """Play a history through the stages, and leave what a live run would have left.
 
+    Keywords count under the dictionary that was published from this home (keypulse keywords publish), if any.
+
     Example: keypulse backfill --history .keypulse/history
     """
     import json
@@ -231,6 +233,7 @@ def backfill(
     from infra import redis
     from infra.stack import state
     from streams.backfill.run import SOURCE, Backfill
+    from streams.canonical import home_forms
     from streams.exactly_once import RedisCheckpoints
 
     settings = state.settings()
@@ -240,7 +243,7 @@ def backfill(
     started = perf_counter()
     with Progress(disable=as_json) as bar:
         task = bar.add_task("events counted")
-        summary = Backfill(settings, checkpoints, store, archive).run(
+        summary = Backfill(settings, checkpoints, store, archive, home_forms(settings)).run(
             history, lambda done, of: bar.update(task, completed=done, total=of)
         )
     seconds = perf_counter() - started
@@ -270,11 +273,13 @@ def rebuild(
     if not yes:
         typer.confirm("Forget checkpoints and vectors, and count again from the event topics?", abort=True, err=True)
     settings = state.settings()
-    rebuilding.rebuild(settings)
+    dictionary = rebuilding.rebuild(settings)
     if as_json:
-        typer.echo(json.dumps({"groups": rebuilding.groups(settings), "partitions": settings.partitions}))
+        told = {"groups": rebuilding.groups(settings), "partitions": settings.partitions, "dictionary": dictionary}
+        typer.echo(json.dumps(told))
     else:
-        typer.echo("forgotten; start the workers and they count again")
+        under = f"dictionary {dictionary}" if dictionary else "the normal form of each keyword"
+        typer.echo(f"forgotten; start the workers and they count again, under {under}")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -13,6 +13,7 @@ from infra.clock import Clock, SystemClock
 from infra.failure import Failure
 from infra.settings import Settings
 from streams.deadletters import buried
+from streams.dictionary_topic import published_forms
 from streams.exactly_once import CheckpointStore, RedisCheckpoints, Write
 
 GROUPS = ("keypulse-shopper", "keypulse-entity")
@@ -27,17 +28,19 @@ class StillRunning(Failure):
     """A worker still counts."""
 
 
-def rebuild(settings: Settings, clock: Clock | None = None, sleep: Callable[[float], None] = time.sleep) -> None:
+def rebuild(settings: Settings, clock: Clock | None = None, sleep: Callable[[float], None] = time.sleep) -> str:
     """Forget the groups' committed offsets, and reset the checkpoints of both stages under a new generation.
 
     A bad record that has its dead letter gets none again. The online store is left as it is until the new owners write
     every vector again. What was counted from a backfill is lost with the checkpoints: run the backfill again before the
-    workers.
+    workers. Returns the version of the dictionary under which they will count.
 
     Raises:
         Unreachable: a server doesn't answer.
+        IncompleteDictionary: the workers could not start; nothing was changed.
         StillRunning: a worker of the group still runs; nothing was changed.
     """
+    dictionary = published_forms(settings).version
     _forget_groups(settings, sleep)
     store = redis.connect(settings.checkpoint_redis_url)
     buried.keep(store, settings, buried.find(settings))
@@ -46,6 +49,7 @@ def rebuild(settings: Settings, clock: Clock | None = None, sleep: Callable[[flo
     reset(RedisCheckpoints(store, settings.topic_prefix), settings.partitions, seconds)
     online = redis.connect(settings.online_redis_url)
     online.delete(*[whole_key(partition) for partition in range(settings.partitions)])
+    return dictionary
 
 
 def reset(checkpoints: CheckpointStore, partitions: int, at_least: int = 0) -> None:

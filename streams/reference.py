@@ -1,8 +1,8 @@
 """The judge: every count recomputed from the event logs, simply and slowly.
 
 It reads each topic partition's log once, from the first record to the last, and shares no code with the stages beyond
-the contracts (decoded events, the normal form, the names of entities and the definition of a window). Every online
-feature must equal it, to the unit.
+the contracts (decoded events, the canonical form of a keyword, the names of entities and the definition of a window).
+Every online feature must equal it, to the unit.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from feature_repo.vectors import METRICS, Window, entity, pair_key
 from infra.settings import MINUTE_MS
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import Click, Event, Impression, Purchase, Search
-from streams.normal_form import normal_form
 
 Logs = Mapping[tuple[str, int], Sequence[Event]]
 """(event name, partition) -> the log's valid events in the order of their offsets."""
@@ -45,8 +45,8 @@ def last_click(purchase: Purchase, clicks: Iterable[Click], window_ms: int) -> C
     return max(eligible, key=lambda click: (click.event_time, click.event_id), default=None)
 
 
-def recount(logs: Logs, horizon_ms: int, attribution_window_ms: int) -> Tiles:
-    """Every entity's counts per minute, from all logs."""
+def recount(logs: Logs, horizon_ms: int, attribution_window_ms: int, canonical: CanonicalForms = NORMAL) -> Tiles:
+    """Every entity's counts per minute, from all logs; keywords under their canonical form."""
     tiles: Tiles = defaultdict(lambda: defaultdict(lambda: [0] * len(METRICS)))
 
     def add(time_ms: int, entities: Iterable[str], **amounts: int) -> None:
@@ -60,12 +60,12 @@ def recount(logs: Logs, horizon_ms: int, attribution_window_ms: int) -> Tiles:
     for (_, partition), many in events.items():
         for event in many:
             if isinstance(event, Search):
-                keyword = entity("keyword", normal_form(event.query))
+                keyword = entity("keyword", canonical(event.query))
                 add(event.event_time, [keyword, entity("category", event.category)], searches=1)
             elif isinstance(event, Impression):
-                add(event.event_time, _shown_entities(event), impressions=1)
+                add(event.event_time, _shown_entities(event, canonical), impressions=1)
             elif isinstance(event, Click):
-                add(event.event_time, _shown_entities(event), clicks=1)
+                add(event.event_time, _shown_entities(event, canonical), clicks=1)
                 clicks[partition, event.shopper, event.item].append(event)
     for (_, partition), many in events.items():
         for event in many:
@@ -73,7 +73,8 @@ def recount(logs: Logs, horizon_ms: int, attribution_window_ms: int) -> Tiles:
                 entities = [entity("item", event.item), entity("category", event.category)]
                 candidates = clicks.get((partition, event.shopper, event.item), ())
                 if click := last_click(event, candidates, attribution_window_ms):
-                    entities += [name for name in _shown_entities(click) if not name.startswith(("item:", "category:"))]
+                    shown = _shown_entities(click, canonical)
+                    entities += [name for name in shown if not name.startswith(("item:", "category:"))]
                 revenue = event.quantity * event.unit_price
                 add(event.event_time, entities, purchases=1, units=event.quantity, revenue=revenue)
     return tiles
@@ -89,8 +90,8 @@ def window_sums(minutes: Mapping[int, Sequence[int]], windows: Sequence[Window],
     return sums
 
 
-def _shown_entities(event: Impression | Click) -> list[str]:
-    keyword = normal_form(event.keyword)
+def _shown_entities(event: Impression | Click, canonical: CanonicalForms) -> list[str]:
+    keyword = canonical(event.keyword)
     entities = [
         entity("item", event.item),
         entity("category", event.category),

@@ -20,9 +20,11 @@ from numpy.typing import NDArray
 
 from feature_repo.vectors import METRICS, entity, pair_key
 from infra import metrics
+from infra.failure import Failure
 from infra.settings import MINUTE_MS, Settings
 from infra.topics import Topics
 from streams.attribution import Attributed, Attribution, Click, Purchase, ShopperItem
+from streams.canonical import NO_VERSION, NORMAL, CanonicalForms, named
 from streams.contracts.decoding import EventDecoder
 from streams.contracts.events import EVENT_TYPES, Event, EventName
 from streams.contracts.events import Click as ClickEvent
@@ -35,12 +37,15 @@ from streams.contracts.rejection import Rejected
 from streams.deadletters import deadletter
 from streams.deduplication import DUPLICATE, NEW, Deduplication, Verdict
 from streams.exactly_once import Checkpoint, Outgoing, Progress
-from streams.normal_form import normal_form
 from streams.stage import Outcome, Record
 
 _SAMPLED_EVENT_TIMES = 16
 Ints = NDArray[np.int64]
 _SEARCHES, _IMPRESSIONS, _CLICKS, _PURCHASES, _UNITS, _REVENUE = range(len(METRICS))
+
+
+class OtherDictionary(Failure):
+    """What a checkpoint holds was counted under another version of the dictionary."""
 
 
 class _Accepted(Struct, array_like=True):
@@ -51,6 +56,8 @@ class _Accepted(Struct, array_like=True):
     clicks: list[tuple[str, str, Click]]
     purchases: list[tuple[str, str, Attributed]]
     keywords: list[str]
+    dictionary: str = NO_VERSION
+    """Version of the dictionary under which was counted."""
 
 
 class ShopperStage:
@@ -59,9 +66,15 @@ class ShopperStage:
     name = "shopper"
 
     def __init__(
-        self, partition: int, settings: Settings, topics: Topics, buried: Mapping[str, Set[int]] | None = None
+        self,
+        partition: int,
+        settings: Settings,
+        topics: Topics,
+        buried: Mapping[str, Set[int]] | None = None,
+        canonical: CanonicalForms = NORMAL,
     ) -> None:
-        """`buried`: offsets, by topic, of records that have their dead letter from before a rebuild."""
+        """`buried`: offsets, by topic, of records that have their dead letter from before a rebuild; `canonical`: what
+        keywords count under."""
         self._partition = partition
         self._settings = settings
         self._topics = topics
@@ -75,9 +88,15 @@ class ShopperStage:
         self._attribution = Attribution(settings.attribution_window_ms)
         self._reported: set[str] = set()
         self._buried = buried or {}
+        self._canonical = canonical
         self._guard = deadletter.BadRecordGuard(settings)
 
     def restore(self, checkpoint: Checkpoint, progress: Progress) -> None:
+        """As `streams.stage.Stage.restore`.
+
+        Raises:
+            OtherDictionary: it was counted under another version.
+        """
         self._progress = progress
         for entry in [checkpoint.snapshot, *checkpoint.journal]:
             if entry:
@@ -127,13 +146,14 @@ class ShopperStage:
 
     def count(self, events: dict[EventName, list[Event]], outgoing: list[Outgoing]) -> Outcome:
         """Attribute and count accepted events; the messages follow those in `outgoing`."""
-        counts = Counts()
+        counts = Counts(self._canonical)
         accepted = _Accepted(
             [log.newest for log in self._logs],
             [{event.event_id: event.event_time for event in events.get(name, ())} for name in EVENT_TYPES],
             [],
             [],
             [],
+            self._canonical.version,
         )
         seen: list[tuple[str, str]] = []
         searches = cast("list[SearchEvent]", events.get("search", []))
@@ -143,12 +163,12 @@ class ShopperStage:
         counts.add_shown(_IMPRESSIONS, impressions)
         counts.add_shown(_CLICKS, clicks)
         for query in dict.fromkeys(event.query for event in searches):
-            keyword = normal_form(query)
+            keyword = self._canonical(query)
             if keyword not in self._reported:
                 self._reported.add(keyword)
                 seen.append((keyword, query))
         for clicked_on in clicks:
-            keyword = normal_form(clicked_on.keyword)
+            keyword = self._canonical(clicked_on.keyword)
             click = Click(clicked_on.event_time, clicked_on.event_id, keyword, clicked_on.campaign)
             self._click((clicked_on.shopper, clicked_on.item), click, counts)
             accepted.clicks.append((clicked_on.shopper, clicked_on.item, click))
@@ -177,6 +197,7 @@ class ShopperStage:
                 [(*key, click) for key, click in self._attribution.clicks()],
                 [(*key, attributed) for key, attributed in self._attribution.purchases()],
                 sorted(self._reported),
+                self._canonical.version,
             )
         )
 
@@ -184,6 +205,12 @@ class ShopperStage:
         """Stage 1 writes nothing but messages."""
 
     def _apply(self, accepted: _Accepted) -> None:
+        if accepted.dictionary != self._canonical.version:
+            raise OtherDictionary(
+                f"{self.name}/{self._partition} was counted under {named(accepted.dictionary)}, topic "
+                f"{self._topics.dictionary.name} has {named(self._canonical.version)}: counts of both would not add "
+                "up. Stop the workers and run `keypulse rebuild`, or publish the former dictionary again"
+            )
         for log, ids, newest in zip(self._logs, accepted.ids, accepted.newest, strict=True):
             log.remember(ids.items(), newest)
         for shopper, item, click in accepted.clicks:
@@ -238,7 +265,8 @@ class Counts:
     Events are counted by columns: a name is made once for what is the same, and all else is arithmetic on arrays.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, canonical: CanonicalForms) -> None:
+        self._canonical = canonical
         self._numbers: dict[str, int] = defaultdict(lambda: len(self._numbers))
         self._counted: list[tuple[int, Ints, Ints]] = []
         self._amounts: list[tuple[int, int, str, int]] = []
@@ -247,7 +275,8 @@ class Counts:
         """Count each search for its keyword and category."""
         if events:
             minutes = _minutes(events)
-            self._add(_SEARCHES, minutes, "keyword", _Column.of([event.query for event in events]).mapped(normal_form))
+            queries = _Column.of([event.query for event in events])
+            self._add(_SEARCHES, minutes, "keyword", queries.mapped(self._canonical))
             self._add(_SEARCHES, minutes, "category", _Column.of([event.category for event in events]))
 
     def add_shown(self, metric: int, events: Sequence[ImpressionEvent | ClickEvent]) -> None:
@@ -256,7 +285,7 @@ class Counts:
             return
         minutes = _minutes(events)
         items = _Column.of([event.item for event in events])
-        keywords = _Column.of([event.keyword for event in events]).mapped(normal_form)
+        keywords = _Column.of([event.keyword for event in events]).mapped(self._canonical)
         self._add(metric, minutes, "item", items)
         self._add(metric, minutes, "category", _Column.of([event.category for event in events]))
         self._add(metric, minutes, "keyword", keywords)

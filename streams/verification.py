@@ -20,6 +20,7 @@ from streams.contracts.decoding import EventDecoder
 from streams.contracts.events import EVENT_TYPES, Event, EventName
 from streams.contracts.placement import check_placement
 from streams.contracts.rejection import Rejected
+from streams.dictionary_topic import published_forms
 from streams.exactly_once import RedisCheckpoints
 from streams.log_reader import log_reader
 
@@ -84,7 +85,8 @@ def verify(
 ) -> Verdict:
     """Recount the logs (`history` first, then the event topics from their beginning) and compare all vectors.
 
-    The online store may hold no vector that the recount lacks, unless it is 0.
+    Keywords count under the published dictionary. The online store may hold no vector that the recount lacks, unless it
+    is 0.
 
     Each vector is compared at its own as-of time. Run it when the stages have caught up and producers pause, else
     events under way count as mismatches.
@@ -92,6 +94,9 @@ def verify(
     Args:
         history: events of a log (event type, partition) that came before its topic's first record.
         progress: told how many entities of how many are compared.
+
+    Raises:
+        IncompleteDictionary: the topic holds part of one.
     """
     logs: dict[tuple[str, int], list[Event]] = {
         (name, partition): list(history(name, partition))
@@ -100,7 +105,7 @@ def verify(
     }
     for log, event in _events(settings):
         logs[log].append(event)
-    tiles = reference.recount(logs, settings.late_horizon_ms, settings.attribution_window_ms)
+    tiles = reference.recount(logs, settings.late_horizon_ms, settings.attribution_window_ms, published_forms(settings))
     verdict = Verdict(events=sum(map(len, logs.values())))
     reader = VectorReader(redis.connect(settings.online_redis_url), settings)
     of_kind: dict[str, list[str]] = defaultdict(list)

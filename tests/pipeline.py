@@ -16,6 +16,7 @@ from infra.clock import ManualClock
 from infra.murmur2 import partition_of
 from infra.settings import Settings
 from infra.topics import Topics
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.decoding import EventDecoder
 from streams.contracts.events import EVENT_TYPES, Event, EventName
 from streams.contracts.placement import check_placement
@@ -64,8 +65,9 @@ class MemoryBroker:
 class Pipeline:
     """The stages of `settings.partitions` partitions over one memory broker."""
 
-    def __init__(self, settings: Settings, now_ms: int) -> None:
+    def __init__(self, settings: Settings, now_ms: int, canonical: CanonicalForms = NORMAL) -> None:
         self.settings = settings
+        self.canonical = canonical
         self.topics = Topics.of(settings)
         self.clock = ManualClock(now_ms)
         self.broker = MemoryBroker()
@@ -123,7 +125,8 @@ class Pipeline:
             for name in EVENT_TYPES
             for partition in range(self.settings.partitions)
         }
-        tiles = recount(decoded, self.settings.late_horizon_ms, self.settings.attribution_window_ms)
+        horizon_ms, window_ms = self.settings.late_horizon_ms, self.settings.attribution_window_ms
+        tiles = recount(decoded, horizon_ms, window_ms, self.canonical)
         different = []
         for entity, minutes in tiles.items():
             kind, key = entity.split(":", 1)
@@ -152,7 +155,7 @@ class Pipeline:
 
     def _start(self, stage: str, partition: int) -> PartitionRunner:
         runner = PartitionRunner(
-            stage=ShopperStage(partition, self.settings, self.topics)
+            stage=ShopperStage(partition, self.settings, self.topics, canonical=self.canonical)
             if stage == "shopper"
             else EntityStage(partition, self.settings, self.topics, self.store),
             owner=f"{stage}/{partition}",

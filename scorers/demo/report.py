@@ -11,7 +11,7 @@ from rich.table import Table
 
 from scorers.demo.newcomers import seconds_to_first_list
 from scorers.demo.observer import Observations
-from streams.normal_form import normal_form
+from streams.canonical import NORMAL, CanonicalForms
 from streams.verification import Verdict
 
 SHOCK_ANSWERED_WITHIN_S = 5.0
@@ -41,6 +41,8 @@ class Run:
     evaluation: dict[str, Any]
     exit_codes: dict[str, int]
     seconds: dict[str, float]
+    canonical: CanonicalForms = NORMAL
+    """What keywords count under."""
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -131,11 +133,11 @@ def _latency(values: Sequence[int]) -> dict[str, float | int | None]:
 def _shock(run: Run) -> dict[str, Any]:
     shock = run.live["shock"] or {}
     since = shock.get("at_ms") or 0
-    answers = run.seen.answers_to(normal_form(shock.get("keyword", "")), since) if since else []
+    answers = run.seen.answers_to(run.canonical(shock.get("keyword", "")), since) if since else []
     reason = ""
     if answers:
         first = answers[0].suggestions
-        told = [one for one in first.suggestions if one.canonical == normal_form(shock["keyword"])]
+        told = [one for one in first.suggestions if one.canonical == run.canonical(shock["keyword"])]
         reason = "; ".join(reason.text for one in told for reason in one.reasons[:2])
     return {
         "keyword": shock.get("keyword"),

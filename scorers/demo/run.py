@@ -28,12 +28,13 @@ from scorers.demo.newcomers import MANY, Newcomers
 from scorers.demo.observer import Observer
 from scorers.demo.screen import Screen, summary
 from scorers.pipeline.markets import MARKETS, Market
-from scorers.pipeline.run import HISTORY, TOWERS, pipeline_home, promoted
+from scorers.pipeline.run import DICTIONARY, HISTORY, TOWERS, pipeline_home, promoted
 from scorers.pipeline.stages import PASSED_ON
+from scorers.ranking.bundle import read_manifest
 from streams import history
+from streams.canonical import home_forms
 from streams.contracts.events import Event, EventName
 from streams.log_reader import log_reader
-from streams.normal_form import normal_form
 from streams.verification import Backlog, Verdict, verify
 
 SHOCK_FACTOR = 8
@@ -95,8 +96,11 @@ class Demo:
             supervisor.down()
 
     def _take_over(self, ready: Path) -> Path:
-        """Copy the pipeline's history, bundle and towers; the towers' folder."""
-        for part in (HISTORY, Path("bundle"), TOWERS):
+        """Copy the pipeline's history, bundle, towers, and the dictionary it counted under; the towers' folder."""
+        parts = [Path(HISTORY), Path("bundle"), TOWERS]
+        if read_manifest(ready / "bundle").dictionary:
+            parts.append(DICTIONARY)
+        for part in parts:
             shutil.copytree(ready / part, self._home / part)
         self._console.print(f"models: the bundle that the pipeline promoted in {ready}; delete that to train anew")
         return (self._home / TOWERS).absolute()
@@ -108,6 +112,7 @@ class Demo:
         commands = {
             "topics": ["topics", "create"],
             "market and history": [*size.market.history(self._history), *catalogue],
+            "dictionary published": ["keywords", "publish"],
             "backfill": ["backfill", f"--history={folder}"],
             "keyword index": ["index", "build", f"--history={folder}"],
             "ranker": ["train", "ranker", f"--history={folder}"],
@@ -115,6 +120,8 @@ class Demo:
         }
         if trained:
             del commands["market and history"], commands["ranker"]
+        if not (self._home / DICTIONARY).exists():
+            del commands["dictionary published"]
         for name, arguments in commands.items():
             with self._steps.timed(name) as console:
                 processes.run(name, *arguments, shown=console.is_terminal)
@@ -159,6 +166,7 @@ class Demo:
                 evaluation=json.loads((self._home / "eval.json").read_text()),
                 exit_codes=exit_codes,
                 seconds=self._steps.seconds,
+                canonical=home_forms(settings),
             )
         )
 
@@ -211,7 +219,7 @@ class Demo:
         backlog.close()
         sent: dict[str, Any] = json.loads(told.read_text())
         if surge := sent["shock"]:
-            canonical = normal_form(surge["keyword"])
+            canonical = home_forms(settings)(surge["keyword"])
             screen.say(f"surge: {surge['keyword']!r} was searched {surge['factor']}x as often. Answers:")
             for answer in observer.seen.answers_to(canonical, surge["at_ms"])[:5]:
                 screen.say(f"  after {(answer.at_ms - surge['at_ms']) / 1_000:.1f} s, {summary(answer)}")

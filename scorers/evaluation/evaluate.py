@@ -47,6 +47,7 @@ from scorers.suggestions.value import market
 from scorers.training.dataset import facts_of, join_vectors
 from scorers.training.examination import Examination
 from scorers.training.ranker import live_items, rankers_folder
+from streams.canonical import home_forms
 
 SLICED = ("model", "popularity", "bm25", "similarity", "two_towers", "fused")
 _ROWS = {UNTUNED: "similarity", TUNED: "two_towers"}
@@ -72,10 +73,11 @@ def evaluate(
     """Judge a bundle and the latest ranker of each kind on the history in `folder`.
 
     `judged`: the bundle, that of `settings` when left out. `rivals`: other bundles, by the name of their rows; one that
-    was trained on later events than the bundle is left out, as it may have seen what it is judged by. `studied`: what
-    the decisions of training are worth, too, where the truth is known; takes minutes. `ceiling`: what the same trees
-    reach when taught the true probabilities. `catalogue`: products of a real shop, on whose words retrieval is judged.
-    `towers`: a folder of exported towers; the bundle's own when left out, else those trained last.
+    was trained on later events than the bundle is left out, as it may have seen what it is judged by; so is one trained
+    under another dictionary. `studied`: what the decisions of training are worth, too, where the truth is known; takes
+    minutes. `ceiling`: what the same trees reach when taught the true probabilities. `catalogue`: products of a real
+    shop, on whose words retrieval is judged. `towers`: a folder of exported towers; the bundle's own when left out,
+    else those trained last.
 
     Returns:
         For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
@@ -88,10 +90,11 @@ def evaluate(
         BundleRefused, BadHistory, NoFeatureLog: as their names say.
         NothingToJudge: no campaign was created after training ended, a day before the history's end.
     """
-    history = History(folder)
+    history = History(folder, home_forms(settings))
     with steps.step("bundle"):
         made = bundle.load(judged or settings.bundle_path, settings)
-        bundles = {"model": made} | _rankers(settings, made.manifest.trained_until, rivals)
+        bundle.check_dictionary(made.manifest, history.canonical.version)
+        bundles = {"model": made} | _rankers(settings, made.manifest, rivals)
         models = {name: one.models for name, one in bundles.items()}
         encoder = made.encoder()
         known = EmbeddedKeywords(*made.keywords())
@@ -183,13 +186,15 @@ def _own_towers(encoder: OnnxEncoder) -> Path | None:
     return encoder.folder if encoder.has_towers else None
 
 
-def _rankers(settings: Settings, trained_until: int, rivals: Mapping[str, Path]) -> dict[str, bundle.Bundle]:
+def _rankers(settings: Settings, judged: bundle.Manifest, rivals: Mapping[str, Path]) -> dict[str, bundle.Bundle]:
     """The latest ranker of each kind that was trained on the same part of the history, and the rivals."""
+    until, dictionary = judged.trained_until, judged.dictionary
     kinds = {kind: rankers_folder(settings) / kind for kind in KINDS}
     found = {name: bundle.load(folder, settings) for name, folder in kinds.items() if folder.exists()}
-    same = {name: one for name, one in found.items() if one.manifest.trained_until == trained_until}
+    same = {name: one for name, one in found.items() if one.manifest.trained_until == until}
     others = {name: bundle.load(folder, settings) for name, folder in rivals.items()}
-    return same | {name: one for name, one in others.items() if one.manifest.trained_until <= trained_until}
+    earlier = {name: one for name, one in others.items() if one.manifest.trained_until <= until}
+    return {name: one for name, one in (same | earlier).items() if one.manifest.dictionary == dictionary}
 
 
 def _knowing(one: Orders, own: Gains) -> Orders:

@@ -11,7 +11,6 @@ import polars as pl
 from scorers.history import History, attributed
 from scorers.suggestions.value import HORIZON_MS
 from streams.contracts.messages import CampaignState
-from streams.normal_form import normal_form
 
 RELEVANT = 20
 """As many keywords as a list suggests."""
@@ -63,7 +62,7 @@ def purchases_gained(
     """
     earned = _bought(history, campaigns, attribution_window_ms).group_by("campaign", "canonical").len()
     clicks = _clicks(history, campaigns)
-    chosen = {one.campaign: {normal_form(keyword.text) for keyword in one.keywords} for one in campaigns}
+    chosen = {one.campaign: {history.canonical(keyword.text) for keyword in one.keywords} for one in campaigns}
     for campaign, canonical in clicks.select("campaign", "canonical").unique().iter_rows():
         chosen[campaign].add(canonical)
     gained: dict[str, dict[str, float]] = {}

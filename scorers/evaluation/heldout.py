@@ -23,7 +23,7 @@ from scorers.ranking.features import Sums
 from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import MEASURED
+from scorers.retrieval.fusion import EQUAL, MEASURED
 from scorers.retrieval.neighbours import ExactNeighbours
 from scorers.retrieval.sources.popular import Popular
 from streams.contracts.messages import CampaignState
@@ -114,18 +114,28 @@ def generator_as_of(
     `pooled`: up to `POOL` candidates, popular ones too, fused by weights; else as workers find them.
     """
     before = pl.col("event_time") < until
-    table = keyword_table(history.searches.filter(before), [one for one in history.campaigns if one.starts_at < until])
+    campaigns = [one for one in history.campaigns if one.starts_at < until]
+    table = keyword_table(history.searches.filter(before), campaigns, canonical=history.canonical)
     catalogue = KeywordCatalogue(table, _vectors(table, known, encoder))
     clicks, purchases = history.clicks.filter(before), history.purchases.filter(before)
     pairs = pair_counts(clicks, attributed(clicks, purchases, settings.attribution_window_ms))
     days = (until - history.span[0]) / DAY_MS
     index = ExactNeighbours(catalogue, f"as of {until}")
     clock = ManualClock(until)
-    if not pooled:
-        return CandidateGenerator(settings, encoder, catalogue, index, clock, pairs.iter_rows(), days), days
     wide = settings.model_copy(update={"candidates_per_source": POOL, "candidates_max": POOL})
-    popular = [Popular(catalogue)]
-    return CandidateGenerator(wide, encoder, catalogue, index, clock, pairs.iter_rows(), days, MEASURED, popular), days
+    generator = CandidateGenerator(
+        wide if pooled else settings,
+        encoder,
+        catalogue,
+        index,
+        clock,
+        pairs.iter_rows(),
+        days,
+        weights=MEASURED if pooled else EQUAL,
+        more_sources=[Popular(catalogue)] if pooled else (),
+        canonical=history.canonical,
+    )
+    return generator, days
 
 
 def check_nothing_leaked(rows: pl.DataFrame, sums: Sums, campaigns: Sequence[CampaignState]) -> None:

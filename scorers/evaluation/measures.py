@@ -7,6 +7,8 @@ from collections.abc import Collection, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.canonical import form_words
+
 DEPTH = 10
 
 
@@ -40,7 +42,7 @@ def precision(found: Sequence[str], relevant: Collection[str], depth: int = DEPT
 
 def diversity(canonicals: Sequence[str]) -> float:
     """1 - mean overlap of words (Jaccard) over all pairs: 0 when all say the same, 1 when no two share a word."""
-    sets = [set(canonical.split()) for canonical in canonicals]
+    sets = [set(form_words(canonical)) for canonical in canonicals]
     pairs = [len(a & b) / len(a | b) for at, a in enumerate(sets) for b in sets[at + 1 :]]
     return 1.0 - float(np.mean(pairs)) if pairs else 1.0
 

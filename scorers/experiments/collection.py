@@ -23,10 +23,11 @@ from scorers.experiments.assignment import unit_of
 from scorers.experiments.frozen import Started
 from scorers.experiments.outcomes import SCHEMA, Rows, as_frame, campaign_rows, summed
 from scorers.experiments.tables import Tables, empty
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.messages import CampaignState, Exposure, FeatureDeltas, Feedback
+from streams.dictionary_topic import published_forms
 from streams.exactly_once import Checkpoint, Progress
 from streams.log_reader import LogReader
-from streams.normal_form import normal_form
 from streams.stage import Record
 
 log = get_logger(__name__)
@@ -54,9 +55,11 @@ class Marks(msgspec.Struct):
 class Collection:
     """What was collected so far. `take` records in the order of their offsets, then `tables`."""
 
-    def __init__(self, started: Started, settings: Settings) -> None:
+    def __init__(self, started: Started, settings: Settings, canonical: CanonicalForms = NORMAL) -> None:
+        """`canonical`: what keywords count under, those that sellers take up too."""
         self._started = started
         self._settings = settings
+        self._canonical = canonical
         self._topics = Topics.of(settings)
         self._folder = started.tables
         _finish(self._folder)
@@ -142,7 +145,7 @@ class Collection:
                 {"campaign": one.campaign, "unit": unit_of(one, self._started.plan.unit)}
                 | {"category": one.category, "created_at": one.starts_at}
             )
-        has = {normal_form(keyword.text) for keyword in one.keywords}
+        has = {self._canonical(keyword.text) for keyword in one.keywords}
         for keyword in sorted(has & self._computed.get(one.campaign, set())):
             if (one.campaign, keyword) not in self._adopted:
                 self._adopted.add((one.campaign, keyword))
@@ -210,8 +213,9 @@ def collect(started: Started, settings: Settings, reader: LogReader) -> Tables:
     Raises:
         KafkaException, Unreachable: a topic cannot be read.
         SequenceGap: counts are missing from the middle of the topic.
+        IncompleteDictionary: the topic of the dictionary holds part of one.
     """
-    collection = Collection(started, settings)
+    collection = Collection(started, settings, published_forms(settings))
     for topic, take in collection.topics().values():
         for record in reader.until_now(topic, lambda *bounds, topic=topic: collection.start(topic, *bounds)):
             take(record)

@@ -28,6 +28,7 @@ from scorers.experiments.tables import Tables
 from scorers.experiments.weekly import weekly
 from scorers.experiments.words import moment
 from scorers.history import History
+from streams.canonical import home_forms
 from streams.log_reader import log_reader
 
 
@@ -43,7 +44,9 @@ def plan_command(file: Path, history: Path | None, plot: Path | None, start: boo
     plan = read(file)
     check_start(plan, clock.now_ms())
     if history is not None:
-        measured = measure(History(history), plan.unit, plan.window_days, settings.attribution_window_ms)
+        measured = measure(
+            History(history, home_forms(settings)), plan.unit, plan.window_days, settings.attribution_window_ms
+        )
         plan = msgspec.structs.replace(plan, baseline=measured)
         typer.echo(f"baseline measured on {history}; put it into {file} to keep it:")
         typer.echo(f"baseline: {msgspec.json.encode(measured).decode()}\n")

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 from scorers.experiments.arms import Place
 from streams.contracts.messages import ExposedKeyword, Exposure, Suggestion
-from streams.normal_form import normal_form
 
 SCHEMA_VERSION = 1
 
@@ -27,7 +26,7 @@ def exposure(
         published=published,
         keywords=[
             ExposedKeyword(
-                canonical=normal_form(one.keyword),  # adoption is counted by it
+                canonical=one.canonical,
                 rank=one.rank,
                 source=one.sources[0],
                 reason=one.reasons[0].code if one.reasons else "",

@@ -1,4 +1,4 @@
-"""`keypulse keywords`: raw keywords to a dictionary, and how each came there."""
+"""`keypulse keywords`: raw keywords to a dictionary, how each came there, and the dictionary to all that count."""
 
 from __future__ import annotations
 
@@ -37,6 +37,30 @@ def clean(
     from scorers.keywords.commands import clean_command
 
     clean_command(source, out, products, cleared, groups)
+
+
+@app.command("publish")
+def publish(
+    dictionary: Dictionary = None,
+    none: Annotated[
+        bool, typer.Option("--none", help="Take the published one back: keywords count under normal forms again.")
+    ] = False,
+) -> None:
+    """Hand a dictionary to all that count keywords: to workers by its topic, to this home's commands by a file.
+
+    Publish before a backfill. What was counted under another version must be counted again (keypulse rebuild), and the
+    index and the ranker made anew.
+
+    Example: keypulse keywords publish --dictionary dictionary
+    """
+    from scorers.keywords.commands import publish_command, take_back_command
+
+    if none and dictionary:
+        raise typer.BadParameter("give either --dictionary or --none")
+    if none:
+        take_back_command()
+    else:
+        publish_command(dictionary)
 
 
 @app.command("evaluate")

@@ -13,11 +13,13 @@ from rich.table import Table
 from infra.settings import Settings
 from infra.stack import state
 from infra.steps import Advance, Steps
-from scorers.keywords.dictionary import Dictionary, build, load
+from scorers.keywords.dictionary import BadDictionary, Dictionary, build, load
 from scorers.keywords.explain import explain
 from scorers.keywords.filters import Filters, read_block_list
 from scorers.keywords.lexicon import lexicon
 from scorers.keywords.raw import read_names, read_raw_keywords
+from streams.canonical import NORMAL, forms_file, write_forms
+from streams.dictionary_topic import publish
 
 
 def dictionary_folder(settings: Settings) -> Path:
@@ -79,6 +81,33 @@ def _why_none(uncounted: bool, settings: Settings) -> str:
     if uncounted:
         return "nobody counted shoppers: with --cleared you say that the list holds no names, addresses and the like"
     return f"no keyword was typed by {settings.min_distinct_shoppers} shoppers (setting min_distinct_shoppers)"
+
+
+def publish_command(folder: Path | None) -> None:
+    """Hand a dictionary to everything that counts keywords."""
+    settings, steps = state.settings(), Steps()
+    folder = folder or dictionary_folder(settings)
+    with steps.step("read"):
+        dictionary = load(folder)
+        if not dictionary.manifest.clusters:
+            raise BadDictionary(f"{folder}: none of its {dictionary.manifest.texts:,} texts is a keyword")
+        forms = dictionary.forms
+    with steps.step("published"):
+        gone = publish(settings, forms)
+        write_forms(forms_file(settings), forms)
+    typer.echo(
+        f"version {forms.version} published: {len(forms.forms):,} of {dictionary.manifest.texts:,} texts count under "
+        f"another form than their normal form; {gone:,} of the version before don't any more. What was counted under "
+        "another version is to be counted again (`keypulse rebuild`), index and ranker to be made anew"
+    )
+
+
+def take_back_command() -> None:
+    """Let everything count under its normal form again."""
+    settings = state.settings()
+    gone = publish(settings, NORMAL)
+    write_forms(forms_file(settings), NORMAL)
+    typer.echo(f"no dictionary is published: {gone:,} texts count under their normal form again, after a rebuild")
 
 
 def explain_command(text: str, folder: Path | None, as_json: bool) -> None:

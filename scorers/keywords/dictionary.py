@@ -20,9 +20,11 @@ from scorers.keywords.compounds import Compound
 from scorers.keywords.filters import Filters
 from scorers.keywords.gibberish import Language
 from scorers.keywords.lexicon import Lexicon
-from scorers.keywords.reading import Words, fold, key, words
+from scorers.keywords.reading import Words, key, words
 from scorers.keywords.spelling import Repair
 from scorers.keywords.status import status_of
+from streams.canonical import CanonicalForms
+from streams.folding import fold
 from streams.normal_form import normal_form
 
 RAW = {"text": pl.String, "volume": pl.Int64, "shoppers": pl.Int64, "sellers_only": pl.Boolean}
@@ -86,6 +88,13 @@ class Dictionary:
     def canonical(self, text: str) -> str:
         """What a text counts under: its cluster's id; its normal form while no version knows it."""
         return self.ids.get(fold(text)) or normal_form(text)
+
+    @cached_property
+    def forms(self) -> CanonicalForms:
+        """What is published: texts whose canonical form is not their normal form."""
+        known = self.entries.filter(pl.col("id").is_not_null()).select("text", "id").iter_rows()
+        other = {fold(text): ident for text, ident in known if ident != normal_form(text)}
+        return CanonicalForms(self.manifest.version, dict(sorted(other.items())))
 
     def knows(self, text: str) -> bool:
         """Whether this very text is an entry."""

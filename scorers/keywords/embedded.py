@@ -25,6 +25,8 @@ class Origin(msgspec.Struct, frozen=True):
     files: dict[str, list[int]]
     """Input file to its size and time of change."""
     min_distinct_shoppers: int
+    dictionary: str
+    """Version that keywords were counted under."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +59,14 @@ def embedded_keywords(
 
     `progress` is told how many are embedded and how many there are.
     """
-    origin = Origin(encoder.name, {name: _stamp(history.folder / name) for name in _INPUTS}, min_distinct_shoppers)
+    files = {name: _stamp(history.folder / name) for name in _INPUTS}
+    origin = Origin(encoder.name, files, min_distinct_shoppers, history.canonical.version)
     note = folder / "origin.json"
     if note.exists() and note.read_bytes() == msgspec.json.encode(origin):
         vectors = np.load(folder / "keywords.npy", allow_pickle=False)
         return EmbeddedKeywords(read_table(folder / "keywords.parquet"), vectors)
     note.unlink(missing_ok=True)
-    keywords = keyword_table(history.searches, history.campaigns, min_distinct_shoppers)
+    keywords = keyword_table(history.searches, history.campaigns, min_distinct_shoppers, history.canonical)
     texts = [keyword.text for keyword in keywords]
     done = 0
 

@@ -13,8 +13,9 @@ from scorers.keywords.dictionary import Dictionary
 from scorers.keywords.filters import Filters
 from scorers.keywords.intent import without_intent
 from scorers.keywords.lexicon import Lexicon
-from scorers.keywords.reading import Words, fold, key, words
+from scorers.keywords.reading import Words, key, words
 from scorers.keywords.spelling import Speller
+from streams.folding import fold
 from streams.normal_form import normal_form
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 from infra.failure import Failure
 from scorers.keywords import vocabulary
 from scorers.keywords.intent import is_intent
-from scorers.keywords.reading import Words, fold, singular, words
+from scorers.keywords.reading import Words, singular, words
+from streams.folding import fold
 
 MOST_WORDS = 14
 MOST_REPEATS = 3

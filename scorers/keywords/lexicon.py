@@ -10,7 +10,8 @@ from pathlib import Path
 import msgspec
 
 from infra.failure import Failure
-from scorers.keywords.reading import fold, words
+from scorers.keywords.reading import words
+from streams.folding import fold
 
 _SHORTEST = 3
 

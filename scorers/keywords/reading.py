@@ -1,4 +1,4 @@
-"""A raw keyword read: folded text, words in the order typed, and the key that says which words they are.
+"""A folded keyword read: words in the order typed, and the key that says which words they are.
 
 Pure, and finer than `streams.normal_form`: what a text counts under until a dictionary knows it merges a little more
 (on-ear and in-ear headphones; bed and bedding), which a dictionary keeps apart.
@@ -6,15 +6,12 @@ Pure, and finer than `streams.normal_form`: what a text counts under until a dic
 
 from __future__ import annotations
 
-import html
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 
 from scorers.keywords import vocabulary
 
-_TRADE_MARKS = re.compile("[™®©℠]")
 _APOSTROPHE_S = re.compile(r"['’`´]s\b")
 _APOSTROPHE = re.compile(r"(?<=\w)['’`´](?=\w|\s|$)")
 _THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}\b)")
@@ -28,24 +25,9 @@ _WORD = re.compile(r"\d+(?:[./]\d+)*[^\W_]*|[^\W_]+")
 _NUMBER_AND_WORD = re.compile(r"(\d+(?:[./]\d+)*)([^\W\d]+)")
 _WORD_AND_NUMBER = re.compile(r"([^\W\d]{3,})(\d+(?:[./]\d+)*)")
 _NUMBER = re.compile(r"\d+(?:[./]\d+)*")
-_LATIN = re.compile("[a-zA-Z]")
-_LOOK_ALIKES = str.maketrans("аеорсухіјѕАВЕКМНОРСТХІ", "aeopcyxijsABEKMHOPCTXI")
-"""Cyrillic letters that pass for Latin ones."""
 _NUMBERS = frozenset(vocabulary.NUMBER_WORDS)
 
 Words = tuple[str, ...]
-
-
-def fold(text: str) -> str:
-    """Unicode's compatible characters, case, accents, entities and trade marks folded away; spaces single."""
-    if "&" in text:
-        text = html.unescape(text)
-    if not text.isascii():
-        folded = unicodedata.normalize("NFKD", _TRADE_MARKS.sub(" ", text))
-        text = "".join(char for char in folded if unicodedata.category(char) not in ("Mn", "Cf")).replace("⁄", "/")
-        if _LATIN.search(text):
-            text = text.translate(_LOOK_ALIKES)
-    return " ".join(text.casefold().split())
 
 
 def words(folded: str) -> Words:

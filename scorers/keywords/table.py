@@ -14,9 +14,10 @@ import msgspec
 import polars as pl
 
 from infra.settings import DAY_MS
+from streams.canonical import NORMAL, CanonicalForms, form_words
 from streams.contracts.events import UNKNOWN_CATEGORY
 from streams.contracts.messages import CampaignState
-from streams.normal_form import EMPTY, normal_form
+from streams.normal_form import EMPTY
 
 SHOPPER_DAYS = 30
 """Distinct shoppers are those of so many days before the last search."""
@@ -62,36 +63,37 @@ def may_show(keyword: Keyword, seller: str) -> bool:
 
 
 def keyword_table(
-    searches: pl.DataFrame, campaigns: Iterable[CampaignState], min_distinct_shoppers: int = 1
+    searches: pl.DataFrame,
+    campaigns: Iterable[CampaignState],
+    min_distinct_shoppers: int = 1,
+    canonical: CanonicalForms = NORMAL,
 ) -> list[Keyword]:
     """The table of all keywords in `searches` (columns of `events.Search`) and campaigns, by canonical form.
 
     Those that fewer than `min_distinct_shoppers` typed in the last `SHOPPER_DAYS` are withheld.
     """
-    shoppers = {row["canonical"]: row for row in _searched(searches).iter_rows(named=True)}
+    shoppers = {row["canonical"]: row for row in _searched(searches, canonical).iter_rows(named=True)}
     campaigns = list(campaigns)
-    sellers = _typed_by_sellers(campaigns)
+    sellers = _typed_by_sellers(campaigns, canonical)
     canonicals = sorted((shoppers.keys() | sellers.keys()) - {EMPTY})
-    rivals = _rivals(campaigns, canonicals)
+    rivals = _rivals(campaigns, canonicals, canonical)
     return [
         msgspec.structs.replace(keyword, withheld=keyword.shoppers < min_distinct_shoppers)
-        for canonical in canonicals
-        for keyword in [
-            _keyword(canonical, shoppers.get(canonical), sellers.get(canonical, {}), len(rivals[canonical]))
-        ]
+        for form in canonicals
+        for keyword in [_keyword(form, shoppers.get(form), sellers.get(form, {}), len(rivals[form]))]
     ]
 
 
-def canonical_column(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """`frame` with `canonical`, the normal form of its text `column`."""
+def canonical_column(frame: pl.DataFrame, column: str, canonical: CanonicalForms) -> pl.DataFrame:
+    """`frame` with `canonical`, the canonical form of its text `column`."""
     texts = frame.get_column(column).unique()
-    forms = pl.DataFrame({column: texts, "canonical": [normal_form(text) for text in texts]})
+    forms = pl.DataFrame({column: texts, "canonical": [canonical(text) for text in texts]})
     return frame.join(forms, on=column, how="left", maintain_order="left")
 
 
-def _searched(searches: pl.DataFrame) -> pl.DataFrame:
+def _searched(searches: pl.DataFrame, canonical: CanonicalForms) -> pl.DataFrame:
     """Per canonical form: text, category, volume, volume_last_day, shoppers, first_searched_at."""
-    rows = canonical_column(searches.select("event_time", "shopper", "query", "category"), "query")
+    rows = canonical_column(searches.select("event_time", "shopper", "query", "category"), "query", canonical)
     last: int = rows.get_column("event_time").max() or 0  # type: ignore[assignment]
     recent = pl.col("event_time") > last - SHOPPER_DAYS * DAY_MS
     counts = rows.group_by("canonical").agg(
@@ -116,33 +118,37 @@ def _most_frequent(rows: pl.DataFrame, column: str) -> pl.DataFrame:
     )
 
 
-def _typed_by_sellers(campaigns: Iterable[CampaignState]) -> dict[str, dict[str, dict[str, str]]]:
+def _typed_by_sellers(
+    campaigns: Iterable[CampaignState], canonical: CanonicalForms
+) -> dict[str, dict[str, dict[str, str]]]:
     """Canonical form -> text -> seller -> category of a campaign in which the seller typed it."""
     typed: dict[str, dict[str, dict[str, str]]] = {}
     for campaign in campaigns:
         for keyword in campaign.keywords:
-            by_text = typed.setdefault(normal_form(keyword.text), {})
+            by_text = typed.setdefault(canonical(keyword.text), {})
             by_text.setdefault(keyword.text, {})[campaign.seller] = campaign.category
     return typed
 
 
-def _rivals(campaigns: Iterable[CampaignState], canonicals: Iterable[str]) -> dict[str, set[str]]:
+def _rivals(
+    campaigns: Iterable[CampaignState], canonicals: Iterable[str], canonical: CanonicalForms
+) -> dict[str, set[str]]:
     """Canonical form -> sellers with a keyword that matches it."""
-    rivals: dict[str, set[str]] = {canonical: set() for canonical in canonicals}
+    rivals: dict[str, set[str]] = {form: set() for form in canonicals}
     holding: dict[str, set[str]] = {}
-    for canonical in rivals:
-        for word in canonical.split():
-            holding.setdefault(word, set()).add(canonical)
+    for form in rivals:
+        for word in form_words(form):
+            holding.setdefault(word, set()).add(form)
     wide: dict[str, set[str]] = {}
     for campaign in campaigns:
         for keyword in campaign.keywords:
-            if (form := normal_form(keyword.text)) in rivals:
+            if (form := canonical(keyword.text)) in rivals:
                 rivals[form].add(campaign.seller)
                 if keyword.match_type != "exact":
                     wide.setdefault(form, set()).add(campaign.seller)
     for form, sellers in wide.items():
-        for canonical in set.intersection(*(holding[word] for word in form.split())):
-            rivals[canonical] |= sellers
+        for matched in set.intersection(*(holding[word] for word in form_words(form))):
+            rivals[matched] |= sellers
     return rivals
 
 

@@ -1,4 +1,4 @@
-"""`keypulse pipeline`: a market's tables, its dictionary, counts, towers, index and rankers, and the gate."""
+"""`keypulse pipeline`: a market's tables, its dictionary, counts under it, towers, index and rankers, and the gate."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from infra.settings import Settings, load
 from scorers.pipeline.markets import MARKETS, Market
 from scorers.pipeline.stages import Stages
 
-HISTORY, TOWERS = "history", Path("models") / "towers"
+HISTORY, TOWERS, DICTIONARY = "history", Path("models") / "towers", Path("models") / "dictionary"
 PROMOTED = "promoted.json"
 """The market that a promoted bundle learnt from."""
 
@@ -53,7 +53,8 @@ class Pipeline:
             "market and history": self._market.history(history),
             "tables": ["data", "import", "events", str(history), f"--out={tables}"],
             "tables checked": ["data", "check", str(tables)],
-            "keyword dictionary": ["keywords", "clean", str(history), f"--out={self._home / 'models' / 'dictionary'}"],
+            "keyword dictionary": ["keywords", "clean", str(history), f"--out={self._home / DICTIONARY}"],
+            "dictionary published": ["keywords", "publish"],
             "backfill": ["backfill", f"--history={history}"],
             "towers": ["train", "towers", f"--history={history}", f"--towers={self._towers}"],
         }

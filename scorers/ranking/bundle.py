@@ -1,6 +1,7 @@
 """The bundle: all that a worker needs to score, one folder, data only.
 
 Models (UBJSON, JSON or ONNX), the encoder (ONNX), the keyword table with its vectors, pairs that buyers made, and
+the canonical forms that keywords are counted under, and
 `manifest.json` with checksums, feature names in order, windows and smoothing weights. A bundle that does not match is
 refused.
 """
@@ -25,10 +26,12 @@ from scorers.keywords.table import Keyword, read_table
 from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types, ranker_windows
 from scorers.ranking.model import Calibration, Probabilities, load_model
 from scorers.retrieval.encoders import OnnxEncoder
+from streams.canonical import NO_VERSION, NORMAL, CanonicalForms, named, read_forms, write_forms
 
 FORMAT = 2
 SMOOTHING = ("smoothing_impressions", "smoothing_clicks", "smoothing_searches")
 """Settings that change what a derived feature means."""
+_FORMS = "forms.json"
 _RETRAIN = "run `keypulse train ranker --history DIR` with these settings, or set them as they were"
 
 
@@ -65,6 +68,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     history_days: float
     """Length of the history behind the keywords' volumes."""
     encoder: str
+    dictionary: str = NO_VERSION
+    """Version of the dictionary under which was counted what it learnt from."""
     metrics: dict[str, float]
     """Of training: losses, rows, positives."""
     files: dict[str, str]
@@ -91,9 +96,32 @@ class Bundle:
         """The keyword table and its vectors, row for row."""
         return read_table(self.folder / "keywords.parquet"), np.load(self.folder / "keywords.npy", allow_pickle=False)
 
+    def canonical(self) -> CanonicalForms:
+        """What keywords count under."""
+        return read_forms(self.folder / _FORMS) if self.manifest.dictionary else NORMAL
+
     def pairs(self) -> list[Pair]:
         """Clicks and purchases per item and keyword over the history."""
         return list(pl.read_parquet(self.folder / "pairs.parquet").iter_rows())
+
+
+def save_forms(folder: Path, canonical: CanonicalForms) -> None:
+    """Write into the bundle's folder what keywords count under; nothing where there is no dictionary."""
+    write_forms(folder / _FORMS, canonical)
+
+
+def check_dictionary(manifest: Manifest, counted: str) -> None:
+    """Check that the bundle was trained under the version of the dictionary that is `counted` under.
+
+    Raises:
+        BundleRefused: it was trained under another.
+    """
+    if manifest.dictionary != counted:
+        raise BundleRefused(
+            f"bundle {manifest.model_version} was trained under {named(manifest.dictionary)}, keywords are counted "
+            f"under {named(counted)}: run `keypulse train ranker --history DIR` after `keypulse rebuild` and "
+            "`keypulse backfill`, or `keypulse keywords publish` with the dictionary that it was trained under"
+        )
 
 
 def write(folder: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Manifest:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scorers.retrieval.text import matching_text
+from streams.canonical import form_words
 from streams.contracts.messages import ProductState
 from streams.normal_form import EMPTY, normal_form
 
@@ -53,7 +54,7 @@ def statement(product: ProductState) -> Statement:
 
 def lacks(said: Statement, canonical: str, attributes: Attributes) -> tuple[int, int]:
     """Of the keyword's words, how many the product does not say, and how many of those it contradicts."""
-    missing = [word for word in canonical.split() if word not in said.words]
+    missing = [word for word in form_words(canonical) if word not in said.words]
     contradicted = sum(any(name in said.attributes for name in attributes.get(word, ())) for word in missing)
     return len(missing), contradicted
 

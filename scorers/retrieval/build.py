@@ -15,6 +15,7 @@ from scorers.retrieval.encoders import OnnxEncoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.index import KeywordIndex
 from scorers.retrieval.versions import Versions
+from streams.canonical import home_forms
 
 
 def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
@@ -26,11 +27,16 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
         IndexBroken: the new collection failed its check; the old one stays.
     """
     client = milvus.connect(settings)
+    history = History(folder, home_forms(settings))
     with steps.step("embedding model"):
         encoder = OnnxEncoder(ensure_export(settings))
     with steps.step("keywords embedded") as advance:
         table = embedded_keywords(
-            History(folder), encoder, keyword_folder(settings), advance, settings.min_distinct_shoppers
+            history,
+            encoder,
+            keyword_folder(settings),
+            advance,
+            settings.min_distinct_shoppers,
         )
     index = KeywordIndex(client, settings, encoder, clock)
     with steps.step("keywords into Milvus") as advance:

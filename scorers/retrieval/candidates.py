@@ -26,8 +26,9 @@ from scorers.retrieval.sources.lexical import bm25, ngrams
 from scorers.retrieval.sources.remembered import Remembered
 from scorers.retrieval.sources.rising import Rising
 from scorers.retrieval.sources.source import ItemQuery, Source
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.messages import ProductState, Signal
-from streams.normal_form import EMPTY, normal_form
+from streams.normal_form import EMPTY
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,13 @@ class CandidateGenerator:
         days: float = 0.0,
         weights: Mapping[str, float] = EQUAL,
         more_sources: Sequence[Source] = (),
+        canonical: CanonicalForms = NORMAL,
     ) -> None:
         """`pairs`: item, canonical, clicks, purchases so far; `days`: length of the history behind the catalogue;
-        `weights`: of the sources when they are fused."""
+        `weights`: of the sources when they are fused; `canonical`: what keywords count under."""
         self._settings = settings
         self._weights = weights
+        self._canonical = canonical
         self._encoder = encoder
         self.catalogue = catalogue
         self._index = index
@@ -129,13 +132,17 @@ class CandidateGenerator:
         """The requests as sources are asked."""
         texts = self._matcher.read(request.product for request in requests)
         return [
-            ItemQuery(request.product, request.seller, text, _adopted(request))
+            ItemQuery(request.product, request.seller, text, self._adopted(request))
             for request, text in zip(requests, texts, strict=True)
         ]
 
     def vectors(self, products: Sequence[ProductState]) -> NDArray[np.float32]:
         """Embeddings of the products' texts, n x dimension, rows of length 1."""
         return np.stack([text.vector for text in self._matcher.read(products)])
+
+    def _adopted(self, request: ItemRequest) -> dict[str, str]:
+        """Canonical form -> as the seller typed it."""
+        return {form: text for text in request.adopted if (form := self._canonical(text)) != EMPTY}
 
     def _learn(self, canonicals: set[str], queries: Sequence[ItemQuery]) -> None:
         """Add what the catalogue lacks: from the index, or as a seller typed it."""
@@ -170,10 +177,6 @@ class CandidateGenerator:
         if keyword and canonical in query.adopted:
             return msgspec.structs.replace(keyword, text=query.adopted[canonical])
         return keyword if keyword and may_show(keyword, query.seller) else None
-
-
-def _adopted(request: ItemRequest) -> dict[str, str]:
-    return {form: text for text in request.adopted if (form := normal_form(text)) != EMPTY}
 
 
 def _keyword_of(signal: Signal) -> str:

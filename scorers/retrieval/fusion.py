@@ -11,6 +11,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import NamedTuple
 
 from scorers.retrieval.neighbours import Hit
+from streams.canonical import form_words
 
 K = 60
 UNSAID = 0.7
@@ -67,7 +68,7 @@ def fuse(
                 votes[canonical] = votes.get(canonical, 0.0) + weight / (K + rank)
     if said is not None:
         for canonical in votes:
-            for word in canonical.split():
+            for word in form_words(canonical):
                 if word not in said:
                     votes[canonical] *= UNSAID
     fused = [Fused(canonical, score, found[canonical]) for canonical, score in votes.items()]

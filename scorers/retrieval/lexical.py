@@ -15,6 +15,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from streams.canonical import form_words
 from streams.normal_form import normal_form
 
 _K1, _B = 1.2, 0.75
@@ -29,17 +30,17 @@ def _word_terms(word: str) -> tuple[str, ...]:
 
 def terms(canonical: str) -> frozenset[str]:
     """Words and trigrams (marked by a `#`) of a canonical form."""
-    return frozenset(term for word in canonical.split() for term in _word_terms(word))
+    return frozenset(term for word in form_words(canonical) for term in _word_terms(word))
 
 
 def words(canonical: str) -> frozenset[str]:
     """Words of a canonical form."""
-    return frozenset(canonical.split())
+    return frozenset(form_words(canonical))
 
 
 def trigrams(canonical: str) -> frozenset[str]:
     """Trigrams of a canonical form's words, marked by a `#`."""
-    return frozenset(term for word in canonical.split() for term in _word_terms(word)[1:])
+    return frozenset(term for word in form_words(canonical) for term in _word_terms(word)[1:])
 
 
 def text_terms(text: str) -> frozenset[str]:

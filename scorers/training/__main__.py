@@ -10,9 +10,11 @@ import sys
 from pathlib import Path
 
 from infra.failure import Failure
+from infra.stack.state import settings
 from scorers.training.command import source_of, train_command
 from scorers.training.following import dismiss, follow
 from scorers.training.processes import own_device, processes
+from streams.canonical import home_forms
 
 
 def main() -> None:
@@ -38,7 +40,7 @@ def _train(arguments: argparse.Namespace) -> None:
         if rank:
             follow()
             return
-        source = source_of(arguments.history, arguments.tables, arguments.cleared)
+        source = source_of(arguments.history, arguments.tables, arguments.cleared, home_forms(settings()))
         train_command(source, "neural", 0, arguments.challenger, "torchrun")
         dismiss()
 

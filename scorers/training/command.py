@@ -21,6 +21,7 @@ from scorers.training.measures import Curve
 from scorers.training.ranker import EventLog, Source, Trained, train
 from scorers.training.spark import spark_session
 from scorers.training.tables import DailyTables
+from streams.canonical import NORMAL, CanonicalForms, named
 
 _PLOTS = Path("reports")
 
@@ -52,16 +53,16 @@ def train_command(
     print(f"{out}: {manifest.model_version}, version {version.number} in the registry, {role}; plots in {_PLOTS}/")
 
 
-def source_of(history: Path | None, tables: Path | None, cleared: bool) -> Source:
-    """The one that is given.
+def source_of(history: Path | None, tables: Path | None, cleared: bool, canonical: CanonicalForms = NORMAL) -> Source:
+    """The one that is given, its keywords counted under their `canonical` form.
 
     Raises:
         CannotLearn: both, or neither.
     """
     if history and not tables:
-        return EventLog(History(history))
+        return EventLog(History(history, canonical))
     if tables and not history:
-        return DailyTables(tables, cleared)
+        return DailyTables(tables, cleared, canonical)
     raise CannotLearn("give --history, a folder of events, or --tables, a folder of daily tables, and not both")
 
 
@@ -132,7 +133,7 @@ def card(manifest: Manifest) -> str:
 
 **What it is.** A {manifest.model} ranker: P(click) of a keyword's searches for an item that is shown and looked at, and
 P(purchase | click). {len(manifest.features)} features, windows {", ".join(manifest.windows)}; embeddings of
-{manifest.encoder}.
+{manifest.encoder}. Keywords are counted under {named(manifest.dictionary)}.
 
 **What it learnt from.** Impressions, organic and sponsored, one by one or counted by day, under the keyword that was
 typed (in daily tables: that matched); no event from {manifest.trained_until} ms on; {manifest.history_days:.1f} days of

@@ -67,7 +67,8 @@ def as_clicked(history: History, known_until: int) -> pl.DataFrame:
 
 def as_searched(impressions: pl.DataFrame, history: History) -> pl.DataFrame:
     """Impressions with the search's `keyword` and `canonical`; they keep their own where the search is not known."""
-    typed = canonical_column(history.events("search", ["search_id", "query"]).unique("search_id"), "query")
+    searches = history.events("search", ["search_id", "query"]).unique("search_id")
+    typed = canonical_column(searches, "query", history.canonical)
     joined = impressions.join(
         typed.select("search_id", "query", searched="canonical"), on="search_id", how="left", maintain_order="left"
     )

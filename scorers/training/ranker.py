@@ -39,6 +39,7 @@ from scorers.training.measures import Curve, log_loss, majority, measure
 from scorers.training.plots import GIVEN, plot_calibration, plot_curves
 from scorers.training.tuning import tune
 from scorers.training.watching import watched
+from streams.canonical import CanonicalForms
 from streams.contracts.messages import ProductState
 
 HOLDOUT = 0.3
@@ -87,6 +88,11 @@ class Source(Protocol):
         """The catalogue."""
         ...
 
+    @property
+    def canonical(self) -> CanonicalForms:
+        """What keywords count under."""
+        ...
+
     def keywords(
         self, encoder: OnnxEncoder, settings: Settings, progress: Callable[[int, int], None]
     ) -> EmbeddedKeywords:
@@ -116,6 +122,11 @@ class EventLog:
     def days(self) -> float:
         """See `Source`."""
         return self.history.days
+
+    @property
+    def canonical(self) -> CanonicalForms:
+        """See `Source`."""
+        return self.history.canonical
 
     @property
     def products(self) -> Sequence[ProductState]:
@@ -199,12 +210,13 @@ def train(
         trained_until=learning.known_until,
         history_days=source.days,
         encoder=encoder.name,
+        dictionary=source.canonical.version,
         metrics=trained.metrics,
         files={},
     )
     with steps.step("bundle"):
         bundle.write(rankers_folder(settings) / kind, manifest, trained.models.model.save)
-        contents = _contents(trained.models.model, source.pairs(settings), encoder, keywords)
+        contents = _contents(trained.models.model, source.pairs(settings), encoder, keywords, source.canonical)
         return bundle.write(out or settings.bundle_path, manifest, contents), trained
 
 
@@ -214,12 +226,17 @@ def rankers_folder(settings: Settings) -> Path:
 
 
 def _contents(
-    model: PairModel, pairs: pl.DataFrame, encoder: OnnxEncoder, keywords: EmbeddedKeywords
+    model: PairModel,
+    pairs: pl.DataFrame,
+    encoder: OnnxEncoder,
+    keywords: EmbeddedKeywords,
+    canonical: CanonicalForms,
 ) -> Callable[[Path], None]:
     def fill(target: Path) -> None:
         model.save(target)
         shutil.copytree(encoder.folder, target / "encoder")
         keywords.save(target)
+        bundle.save_forms(target, canonical)
         pairs.write_parquet(target / "pairs.parquet")
 
     return fill

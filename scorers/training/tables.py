@@ -33,6 +33,7 @@ from scorers.training.dataset import HIDDEN_SHARE, MOST_ROWS, facts_of_offers, h
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import CannotLearn
 from scorers.training.ranker import HOLDOUT, WARM_UP, TrainingSet, live_items
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import UNKNOWN_CATEGORY
 from streams.contracts.messages import ProductState
 
@@ -63,6 +64,8 @@ class DailyTables:
     folder: Path
     cleared: bool = False
     """Its owner says that no keyword holds a name or an address, where no table says how many shoppers typed it."""
+    canonical: CanonicalForms = NORMAL
+    """What its keywords count under."""
 
     @cached_property
     def products(self) -> list[ProductState]:
@@ -98,7 +101,7 @@ class DailyTables:
         if wrong.any():
             raise BadTable(f"{path}: row {int(wrong.arg_true()[0]) + 1} cannot be used; `keypulse data check` says why")
         category = {product.item: product.category for product in self.products}
-        return canonical_column(frame, "keyword").select(
+        return canonical_column(frame, "keyword", self.canonical).select(
             "day",
             "canonical",
             "campaign",
@@ -139,7 +142,7 @@ class DailyTables:
         filled = frame.with_columns(
             pl.col("category").fill_null(UNKNOWN_CATEGORY), pl.col("searches").fill_null(1)
         ).rename({"keyword": "text"})
-        return canonical_column(filled.drop("canonical"), "text").select(*_NOT_SEARCHED)
+        return canonical_column(filled.drop("canonical"), "text", self.canonical).select(*_NOT_SEARCHED)
 
     @property
     def span(self) -> tuple[date, date]:
@@ -264,7 +267,7 @@ class DailyTables:
             frame = frame.filter(pl.col("typed_by").ne_missing("sellers"))
         if "shoppers" not in frame.columns:
             frame = frame.with_columns(shoppers=pl.lit(None, pl.Int64))
-        return canonical_column(frame, "keyword").select("canonical", "shoppers", text="keyword")
+        return canonical_column(frame, "keyword", self.canonical).select("canonical", "shoppers", text="keyword")
 
     def _path(self, table: Table) -> Path:
         path = find(self.folder, table)

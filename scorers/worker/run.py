@@ -36,6 +36,8 @@ from scorers.worker.promoted import Promoted
 from scorers.worker.publisher import ShardPublisher
 from scorers.worker.shard import ScoringShard
 from scorers.worker.worker import ScoringWorker, shards_of
+from streams.canonical import named
+from streams.dictionary_topic import published_version
 from streams.exactly_once import Fenced, RedisCheckpoints
 
 log = get_logger(__name__)
@@ -45,13 +47,16 @@ def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
     """A scorer on the bundle, the index and the online store that `settings` name; others when an arm needs them.
 
     Raises:
-        BundleRefused: the bundle is missing or does not match.
+        BundleRefused: the bundle is missing or does not match, or is of another dictionary than the streams.
         IndexMissing: no keyword index was built, or none with the bundle's encoder.
+        IncompleteDictionary: the topic holds part of one.
         Unreachable: a server does not answer.
     """
 
     def load(folder: Path) -> Scorer:
-        return _scorer(bundle.load(folder, settings), settings, clock)
+        made = bundle.load(folder, settings)
+        bundle.check_dictionary(made.manifest, published_version(settings))
+        return _scorer(made, settings, clock)
 
     place = settings.bundle_path
     promoted = Promoted(lambda: bundle.read_manifest(place).model_version, lambda: load(place), clock)
@@ -63,9 +68,17 @@ def _scorer(made: Bundle, settings: Settings, clock: Clock) -> Scorer:
     index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
     days = made.manifest.history_days
     generator = CandidateGenerator(
-        settings, encoder, KeywordCatalogue(*made.keywords()), index, clock, made.pairs(), days
+        settings,
+        encoder,
+        KeywordCatalogue(*made.keywords()),
+        index,
+        clock,
+        made.pairs(),
+        days,
+        canonical=made.canonical(),
     )
-    log.info("model %s, keyword index %s", made.manifest.model_version, index.version)
+    dictionary = named(made.manifest.dictionary)
+    log.info("model %s, %s, keyword index %s", made.manifest.model_version, dictionary, index.version)
     source = VectorReader(redis.connect(settings.online_redis_url), settings)
     return Scorer(settings, source, Offers(generator, settings, clock), BundleRanker(made, settings), days, clock)
 
@@ -76,11 +89,11 @@ def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
     Raises:
         SettingsError: `scorer_shards` names no shards.
         TopicMissing: topics were not created.
-        BundleRefused, IndexMissing, Unreachable: see `make_scorers`.
+        BundleRefused, IndexMissing, IncompleteDictionary, Unreachable: see `make_scorers`.
     """
     numbers = shards_of(settings)
     topics = Topics.of(settings)
-    kafka.wait_ready(settings, topics.signals, topics.suggestions, topics.exposures, topics.controls)
+    kafka.wait_ready(settings, topics.signals, topics.suggestions, topics.exposures, topics.controls, topics.dictionary)
     arms = Arms()
     scorers = make_scorers(settings, arms, clock)
     controls = ControlReader(settings)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from infra.settings import HOUR_MS, Settings
 from infra.topics import Topics
 from streams import history
+from streams.canonical import CanonicalForms
 from streams.contracts.events import Event, EventName
 from streams.deduplication import NEW, Verdict
 from streams.exactly_once import Checkpoint, Outgoing, Progress, Write
@@ -42,7 +43,9 @@ class Counted(NamedTuple):
     """Events in the whole history."""
 
 
-def count(settings: Settings, folder: Path, checkpoints: Sequence[Checkpoint]) -> Iterator[Counted | list[Write]]:
+def count(
+    settings: Settings, folder: Path, checkpoints: Sequence[Checkpoint], canonical: CanonicalForms
+) -> Iterator[Counted | list[Write]]:
     """Count the history in `folder`; after the last moment comes what to commit, partition by partition.
 
     Made for a process of its own: it switches off the garbage collector, which would go through all that is kept again
@@ -52,13 +55,16 @@ def count(settings: Settings, folder: Path, checkpoints: Sequence[Checkpoint]) -
         settings: the deployment's.
         folder: holds the history.
         checkpoints: those of the shopper partitions, as they were taken over.
+        canonical: what keywords count under.
 
     Raises:
         BadHistory: the folder can't be used.
     """
     gc.disable()
     topics = Topics.of(settings)
-    stages = [ShopperStage(partition, settings, topics) for partition in range(settings.partitions)]
+    stages = [
+        ShopperStage(partition, settings, topics, canonical=canonical) for partition in range(settings.partitions)
+    ]
     progress = [Progress(f"{ShopperStage.name}/{partition}", taken) for partition, taken in enumerate(checkpoints)]
     for stage, taken, numbers in zip(stages, checkpoints, progress, strict=True):
         stage.restore(taken, numbers)

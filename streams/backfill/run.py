@@ -25,6 +25,7 @@ from infra.topics import Topics
 from streams.backfill import events as backfill_events
 from streams.backfill.events import Counted
 from streams.backfill.log import BackfillLog
+from streams.canonical import NORMAL, CanonicalForms
 from streams.deduplication import NEW, TOO_LATE
 from streams.entity_stage import EntityStage
 from streams.exactly_once import Checkpoint, CheckpointStore, Progress, Write
@@ -56,12 +57,19 @@ class Backfill:
     """One backfill: `run` it once."""
 
     def __init__(
-        self, settings: Settings, checkpoints: CheckpointStore, store: VectorSink, archive: FeatureArchive
+        self,
+        settings: Settings,
+        checkpoints: CheckpointStore,
+        store: VectorSink,
+        archive: FeatureArchive,
+        canonical: CanonicalForms = NORMAL,
     ) -> None:
+        """`canonical`: what keywords count under; the live workers must count under the same."""
         self._settings = settings
         self._checkpoints = checkpoints
         self._store = store
         self._archive = archive
+        self._canonical = canonical
         topics = Topics.of(settings)
         self._stages = [EntityStage(partition, settings, topics, store) for partition in range(settings.partitions)]
         self._progress: list[Progress] = []
@@ -81,7 +89,9 @@ class Backfill:
             stage.restore(taken, self._progress[-1])
         writes: list[Write] = []
         with (
-            closing(own_process.items(backfill_events.count, self._settings, folder, shoppers)) as counting,
+            closing(
+                own_process.items(backfill_events.count, self._settings, folder, shoppers, self._canonical)
+            ) as counting,
             BackfillLog(self._archive, self._settings.partitions) as log,
         ):
             first = next(counting)

@@ -36,6 +36,8 @@ GROUPS = {
     "streams.shopper_stage.ShopperStage.judge": "deduplicate",
     "streams.attribution": "attribute",
     "streams.normal_form": "normal form",
+    "streams.canonical": "normal form",
+    "streams.folding": "normal form",
     "streams.shopper_stage": "count and pack",
     "streams.entity_stage": "add up",
     "streams.entity_stage.EntityStage._flush": "vectors",

@@ -11,6 +11,7 @@ from streams.contracts.messages import (
     Changes,
     Contribution,
     DeadLetter,
+    DictionaryEntry,
     ExposedKeyword,
     Exposure,
     Feedback,
@@ -160,6 +161,7 @@ EXPOSURE = Exposure(
     published=False,
     keywords=[ExposedKeyword(canonical="boot rain", rank=1, source="dense", reason="rising")],
 )
+DICTIONARY_ENTRY = DictionaryEntry(schema_version=SCHEMA_VERSION, version="4b1c6a52f7e0", canonical="headphon wireless")
 DEAD_LETTER = DeadLetter(
     topic="events.click",
     partition=2,
@@ -185,6 +187,7 @@ EXAMPLES: dict[type[Struct], Struct] = {
         SUGGESTIONS,
         FEEDBACK,
         EXPOSURE,
+        DICTIONARY_ENTRY,
         DEAD_LETTER,
     )
 }

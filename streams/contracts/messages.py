@@ -291,6 +291,22 @@ class Control(Struct, frozen=True, kw_only=True):
     at: int
 
 
+class DictionaryEntry(Struct, frozen=True, kw_only=True):
+    """A text of the keyword dictionary that does not count under its normal form.
+
+    The record's key is the folded text; an empty value (tombstone) takes it out. The record of key `HEAD`, written
+    last, is of the whole dictionary: it has `entries`, and no `canonical`.
+    """
+
+    schema_version: SchemaVersion
+    version: Annotated[str, Meta(min_length=1, max_length=64)]
+    """Of the dictionary."""
+    canonical: str = ""
+    """What the text counts under."""
+    entries: Annotated[int, Meta(ge=0)] | None = None
+    """How many texts the dictionary has."""
+
+
 class DeadLetter(Struct, frozen=True, kw_only=True):
     """A record that could not be used, with all that is needed to find it, mend it and send it again."""
 

@@ -20,7 +20,15 @@ from infra.topics import Topic, Topics
 from streams.contracts.compatibility import Mode, Schema, compatibility
 from streams.contracts.events import SCHEMA_VERSION, Click, Impression, Purchase, Search
 from streams.contracts.examples import EXAMPLES
-from streams.contracts.messages import CampaignState, DeadLetter, Exposure, Feedback, ProductState, SuggestionSet
+from streams.contracts.messages import (
+    CampaignState,
+    DeadLetter,
+    DictionaryEntry,
+    Exposure,
+    Feedback,
+    ProductState,
+    SuggestionSet,
+)
 
 FOLDER = Path("docs/contracts")
 
@@ -52,6 +60,7 @@ CONTRACTS = (
     Contract(SuggestionSet, "FULL", "send"),
     Contract(DeadLetter, "FULL", "send"),
     Contract(Exposure, "FULL", "send"),
+    Contract(DictionaryEntry, "FULL", "send"),
 )
 """Why each message has its mode: docs/decisions, "How messages may change"."""
 

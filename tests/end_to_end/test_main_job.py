@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from infra.processes import Processes
+from infra.processes import Processes, ProcessFailed
 from infra.settings import Settings, environment
 from scorers.suggestions.tail import Read, read_sets
 from streams import history
+from streams.dictionary_topic import publish, published_forms
 from streams.verification import Backlog, verify
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
@@ -42,6 +44,8 @@ def test_the_main_job(settings: Settings, processes: Processes, tmp_path: Path) 
     size = ["--products=300", f"--campaigns={CAMPAIGNS}", "--keywords=1500", "--events=120000", "--days=8", "--seed=3"]
     processes.run("topics", "topics", "create")
     processes.run("history", "simulate", "history", f"--out={folder}", *size)
+    processes.run("clean", "keywords", "clean", str(folder))
+    processes.run("publish", "keywords", "publish")
     processes.run("backfill", "backfill", f"--history={folder}")
     processes.run("index", "index", "build", f"--history={folder}")
     processes.run("ranker", "train", "ranker", f"--history={folder}")
@@ -63,6 +67,9 @@ def test_the_main_job(settings: Settings, processes: Processes, tmp_path: Path) 
     assert verdict.compared > 1_000
     sets = list(read_sets(settings, from_beginning=True, follow=False))
     manifest = json.loads((settings.bundle_path / "manifest.json").read_text())
+    forms = published_forms(settings)
+    assert manifest["dictionary"] == forms.version
+    assert forms.forms
     for one in sets:
         assert one.suggestions
         assert one.suggestions.model_version == manifest["model_version"]
@@ -70,6 +77,9 @@ def test_the_main_job(settings: Settings, processes: Processes, tmp_path: Path) 
         assert values == sorted(values, reverse=True)
     assert len(sets) > len(first), "live events led to no set"
     assert json.loads(live.read_text())["unacknowledged"] == 0
+    publish(settings, replace(forms, version="another"))
+    with pytest.raises(ProcessFailed, match="keywords are counted under dictionary another"):
+        processes.run("refused", "scorer", "run")
 
 
 def _wait_for_sets(settings: Settings, processes: Processes, at_least: int) -> list[Read]:

@@ -59,6 +59,7 @@ def test_a_rebuild_tells_which_groups_were_forgotten(integration_settings: Setti
     assert told(integration_settings, "rebuild", "--yes") == {
         "groups": [f"{prefix}keypulse-shopper", f"{prefix}keypulse-entity"],
         "partitions": integration_settings.partitions,
+        "dictionary": "",
     }
 
 

@@ -25,6 +25,8 @@ NOT_THE_INPUT = {
     "NotEmpty": 1,
     "StillRunning": 1,
     "InUse": 1,
+    "IncompleteDictionary": 1,
+    "OtherDictionary": 1,
     # An error that is no fault of the user's.
     "Failure": 1,
     "Fenced": 1,

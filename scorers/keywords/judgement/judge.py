@@ -18,7 +18,8 @@ from scorers.keywords.judgement import cases, heldout
 from scorers.keywords.judgement.measures import Agreement, agreement
 from scorers.keywords.judgement.noise import noisy
 from scorers.keywords.lexicon import Lexicon
-from scorers.keywords.reading import Words, fold, key, words
+from scorers.keywords.reading import Words, key, words
+from streams.folding import fold
 from streams.normal_form import normal_form
 from streams.simulator.catalogue import make_catalogue
 from streams.simulator.concepts import make_concepts

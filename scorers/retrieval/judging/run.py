@@ -25,6 +25,7 @@ from scorers.retrieval.judging.report import (
     on_real_text,
 )
 from scorers.training.towers.run import held_out_from
+from streams.canonical import home_forms
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -44,7 +45,7 @@ def evaluate(folder: Path, catalogue: Path | None, settings: Settings, steps: St
     """
     with steps.step("encoders"):
         encoders = compared(settings)
-    history = History(folder)
+    history = History(folder, home_forms(settings))
     until = held_out_from(history)
     known = known_to_each(history, encoders, settings, steps)
     market = on_market(history, until, encoders, known, settings, steps, fields=True)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.neighbours import Hit
 from scorers.retrieval.sources.source import ItemQuery
+from streams.canonical import form_words
 from streams.normal_form import normal_form
 
 _ALL = ""
@@ -47,7 +48,7 @@ class Alignment:
         for row in range(self._known, len(self._catalogue)):
             keyword = self._catalogue.keywords[row]
             for category in (_ALL, keyword.category):
-                self._graphs.setdefault(category, _Graph()).add(row, keyword.canonical.split(), keyword.volume)
+                self._graphs.setdefault(category, _Graph()).add(row, form_words(keyword.canonical), keyword.volume)
         self._known = len(self._catalogue)
 
 

@@ -63,7 +63,7 @@ def tower_data(history: History, until: int, attribution_window_ms: int) -> Towe
     validated = int(until - VALIDATION * (until - first))
     before = pl.col("event_time") < until
     campaigns = [one for one in history.campaigns if one.starts_at < until]
-    keywords = keyword_table(history.searches.filter(before), campaigns)
+    keywords = keyword_table(history.searches.filter(before), campaigns, canonical=history.canonical)
     numbers = _Numbers(
         {product.item: row for row, product in enumerate(history.products)},
         {keyword.canonical: row for row, keyword in enumerate(keywords)},

@@ -26,6 +26,7 @@ from scorers.training.towers.fitting import Fitting, Options
 from scorers.training.towers.model import StaticText, Towers, TransformerText
 from scorers.training.towers.pairs import TowerData, tower_data
 from scorers.training.towers.texts import TowerInputs, tower_inputs
+from streams.canonical import home_forms
 
 Kind = Literal["static", "minilm"]
 OPTIONS: dict[Kind, Options] = {
@@ -69,7 +70,7 @@ def train(
         NoPairs: it holds too few clicks.
         EncoderError: the model to start from cannot be had.
     """
-    history = History(folder)
+    history = History(folder, home_forms(settings))
     until = held_out_from(history)
     with steps.step("pairs of products and keywords"):
         data = tower_data(history, until, settings.attribution_window_ms)

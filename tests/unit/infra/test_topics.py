@@ -18,7 +18,7 @@ def test_names_carry_the_prefix_and_are_unique() -> None:
 
 
 def test_all_keyed_topics_have_the_same_partitions() -> None:
-    assert {topic.partitions for topic in TOPICS if topic is not TOPICS.controls} == {8}
+    assert {topic.partitions for topic in TOPICS if topic not in (TOPICS.controls, TOPICS.dictionary)} == {8}
 
 
 @pytest.mark.parametrize("topic", TOPICS.events, ids=lambda topic: topic.name)
@@ -29,7 +29,7 @@ def test_events_are_keyed_by_shopper_dated_by_the_broker_and_kept_for_a_rebuild(
 
 
 def test_what_is_a_state_is_compacted_and_kept() -> None:
-    states = (TOPICS.campaign_state, TOPICS.product_state, TOPICS.suggestions, TOPICS.controls)
+    states = (TOPICS.campaign_state, TOPICS.product_state, TOPICS.suggestions, TOPICS.controls, TOPICS.dictionary)
     assert all(topic.config()["cleanup.policy"] == "compact" and topic.retention_ms == -1 for topic in states)
 
 

@@ -35,6 +35,7 @@ from scorers.training.examples import CannotLearn
 from scorers.training.measures import log_loss
 from scorers.training.ranker import EventLog, train
 from scorers.training.tables import DailyTables
+from streams.canonical import CanonicalForms
 from streams.simulator.examination import DECAY
 from streams.simulator.states import write_states
 from tests.market import UNTIL_MS, make_market, make_past
@@ -219,6 +220,9 @@ def test_what_cannot_be_used_is_named(tables: Path, tmp_path: Path) -> None:
 def test_history_or_tables(tmp_path: Path) -> None:
     assert source_of(tmp_path, None, False) == EventLog(History(tmp_path))
     assert source_of(None, tmp_path, True) == DailyTables(tmp_path, cleared=True)
+    forms = CanonicalForms("v1")
+    assert source_of(tmp_path, None, False, forms).canonical == forms
+    assert source_of(None, tmp_path, False, forms).canonical == forms
     for both in (None, tmp_path):
         with pytest.raises(CannotLearn, match=r"give --history, .* or --tables, .* and not both"):
             source_of(both, both, False)

@@ -10,6 +10,7 @@ import pytest
 
 from infra.settings import DAY_MS
 from scorers.keywords.table import Keyword, keyword_table, may_show, read_table, write_table
+from streams.canonical import CanonicalForms
 from streams.contracts.messages import CampaignKeyword, CampaignState
 
 NOW = 1_700_000_000_000
@@ -109,3 +110,30 @@ def _empty() -> pl.DataFrame:
     return pl.DataFrame(
         schema={"event_time": pl.Int64, "shopper": pl.String, "query": pl.String, "category": pl.String}
     )
+
+
+def test_a_dictionary_says_what_is_one_keyword() -> None:
+    canonical = CanonicalForms("v1", {"rian boots": "boot rain", "boots in the rain": "boot rain ~in"})
+    history = searches(
+        (NOW, "s1", "rian boots", "boots"),
+        (NOW, "s2", "rain boots", "boots"),
+        (NOW, "s3", "Rain  boots", "boots"),
+        (NOW, "s4", "rain boots", "boots"),
+        (NOW, "s5", "boots in the rain", "boots"),
+    )
+    campaigns = [campaign("a", "RIAN boots"), campaign("b", "boots in the rain"), campaign("c", "boots rain")]
+    table = {one.canonical: one for one in keyword_table(history, campaigns, canonical=canonical)}
+    assert {form: (one.text, one.volume, one.shoppers, one.rivals) for form, one in table.items()} == {
+        "boot rain": ("rain boots", 4, 4, 2),
+        "boot rain ~in": ("boots in the rain", 1, 1, 1),
+    }
+
+
+def test_a_broad_keyword_matches_words_whatever_tells_forms_apart() -> None:
+    canonical = CanonicalForms("v1", {"boots in the rain": "boot rain ~in"})
+    history = searches((NOW, "s1", "boots in the rain", "boots"), (NOW, "s2", "red rain boots", "boots"))
+    broad = msgspec.structs.replace(
+        campaign("a"), keywords=[CampaignKeyword(text="boots in the rain", match_type="broad")]
+    )
+    table = keyword_table(history, [broad], canonical=canonical)
+    assert {one.canonical: one.rivals for one in table} == {"boot rain ~in": 1, "boot rain red": 1}

@@ -34,6 +34,7 @@ from scorers.retrieval.matching import Matcher
 from scorers.training.dataset import facts_of, hide_pairs
 from scorers.training.examples import Examples, Features
 from scorers.training.learners.learner import learner
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.messages import CampaignKeyword, CampaignState, ProductState
 from tests.unit.scorers.letters import LetterEncoder
 
@@ -264,6 +265,33 @@ def test_a_bundle_that_does_not_match_is_refused(folder: Path) -> None:
         bundle.load(folder, load(windows="1h,24h"))
     with pytest.raises(bundle.BundleRefused, match="setting smoothing_clicks: 33"):
         bundle.load(folder, load(smoothing_clicks=33))
+
+
+def test_a_bundle_holds_what_it_counted_under_and_is_refused_where_that_is_another(
+    models: Probabilities, tmp_path: Path
+) -> None:
+    forms = CanonicalForms("v1", {"rian boots": "boot rain"})
+
+    def fill(target: Path) -> None:
+        models.model.save(target)
+        bundle.save_forms(target, forms)
+
+    bundle.write(tmp_path / "bundle", msgspec.structs.replace(manifest(SETTINGS), dictionary="v1"), fill)
+    made = bundle.load(tmp_path / "bundle", SETTINGS)
+    assert made.canonical() == forms
+    assert "forms.json" in made.manifest.files
+    bundle.check_dictionary(made.manifest, "v1")
+    for counted, named in (("v2", "dictionary v2"), ("", "no dictionary")):
+        with pytest.raises(bundle.BundleRefused, match=rf"under dictionary v1, .* counted under {named}.*rebuild"):
+            bundle.check_dictionary(made.manifest, counted)
+
+
+def test_a_bundle_without_a_dictionary_counts_under_normal_forms(folder: Path) -> None:
+    made = bundle.load(folder, SETTINGS)
+    assert made.canonical() == NORMAL
+    bundle.check_dictionary(made.manifest, NORMAL.version)
+    with pytest.raises(bundle.BundleRefused, match=r"trained under no dictionary.*under dictionary v1"):
+        bundle.check_dictionary(made.manifest, "v1")
 
 
 @pytest.mark.parametrize("name", ["click.ubj", "encoder/encoder.json"])

@@ -16,6 +16,7 @@ from scorers.retrieval.fusion import UNSAID, Found, fuse
 from scorers.retrieval.lexical import LexicalIndex, text_terms
 from scorers.retrieval.neighbours import ExactNeighbours
 from scorers.retrieval.text import MAX_CHARACTERS, matching_text, product_text
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.messages import ProductState, Signal
 from streams.normal_form import normal_form
 from tests.unit.scorers.letters import LetterEncoder
@@ -49,13 +50,18 @@ TABLE = [
 class Market:
     """A generator over a small table, and the index behind it, which may know more."""
 
-    def __init__(self, extra: Sequence[Keyword] = (), pairs: Sequence[tuple[str, str, int, int]] = ()) -> None:
+    def __init__(
+        self,
+        extra: Sequence[Keyword] = (),
+        pairs: Sequence[tuple[str, str, int, int]] = (),
+        canonical: CanonicalForms = NORMAL,
+    ) -> None:
         encoder, self.clock = LetterEncoder(), ManualClock(NOW)
         catalogue = KeywordCatalogue(TABLE, encoder.encode([one.text for one in TABLE]))
         whole = [*TABLE, *extra]
         self.indexed = KeywordCatalogue(whole, encoder.encode([one.text for one in whole]))
         self.generator = CandidateGenerator(
-            load(), encoder, catalogue, ExactNeighbours(self.indexed, "v1"), self.clock, pairs
+            load(), encoder, catalogue, ExactNeighbours(self.indexed, "v1"), self.clock, pairs, canonical=canonical
         )
 
     def found(self, request: ItemRequest) -> dict[str, set[str]]:
@@ -135,6 +141,13 @@ def test_of_two_keywords_the_one_that_the_product_says_comes_first() -> None:
 
 
 # --- sources and candidates --------------------------------------------------------------------------------------
+
+
+def test_an_adopted_keyword_counts_as_the_dictionary_says_and_stays_as_the_seller_typed_it() -> None:
+    market = Market(canonical=CanonicalForms("v1", {"rian boots": normal_form("rain boots")}))
+    (candidates,) = market.generator.for_items([ItemRequest(product("Rain boots"), "a", ("Rian boots",))])
+    (adopted,) = [one for one in candidates if "adopted" in one.found]
+    assert (adopted.canonical, adopted.keyword.text) == (normal_form("rain boots"), "Rian boots")
 
 
 def test_candidates_name_their_sources_and_similarities() -> None:

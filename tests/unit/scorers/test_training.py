@@ -34,7 +34,9 @@ from scorers.training.examples import CannotLearn
 from scorers.training.ranker import EventLog, train
 from streams.attribution import Attribution, Click, Purchase
 from streams.backfill.run import SOURCE, Backfill
+from streams.canonical import CanonicalForms, forms_file, write_forms
 from streams.exactly_once import MemoryCheckpoints
+from streams.folding import fold
 from streams.history import BadHistory
 from streams.simulator.examination import DECAY
 from streams.simulator.states import write_states
@@ -137,6 +139,12 @@ def test_embedded_keywords_are_kept_until_the_history_changes(market: Path, tmp_
     other.name = "another"
     embedded_keywords(History(market), other, tmp_path, lambda *done: told.append(done))
     assert len(told) == 2
+    (first_text, second_text) = (first.keywords[0].text, first.keywords[1].text)
+    merging = CanonicalForms("v1", {fold(first_text): "both", fold(second_text): "both"})
+    merged = embedded_keywords(History(market, merging), other, tmp_path, lambda *done: told.append(done))
+    assert len(told) == 3
+    (both,) = [one for one in merged.keywords if one.canonical == "both"]
+    assert both.text in (first_text, second_text)
 
 
 # --- rows to learn from ------------------------------------------------------------------------------------------
@@ -320,6 +328,16 @@ def test_nothing_that_a_held_out_campaign_caused_reaches_its_candidates(
         msgspec.structs.replace(one, keywords=[]) if one.campaign in judged else one for one in history.campaigns
     ]
     assert held_out(other, trained.trained_until, known, model.encoder(), settings).rows.equals(rows)
+
+
+@pytest.mark.slow
+def test_a_bundle_is_not_judged_by_counts_under_another_dictionary(
+    trained: bundle.Manifest, market: Path, settings: Settings, tmp_path: Path
+) -> None:
+    used = settings.model_copy(update={"home": tmp_path})
+    write_forms(forms_file(used), CanonicalForms("v1"))
+    with pytest.raises(bundle.BundleRefused, match="under no dictionary, keywords are counted under dictionary v1"):
+        evaluate(market, used, silent())
 
 
 @pytest.mark.slow

@@ -15,9 +15,12 @@ from infra.settings import DAY_MS, HOUR_MS, MINUTE_MS, Settings, load
 from streams import history
 from streams.backfill.events import EVERY_MS
 from streams.backfill.run import SOURCE, Backfill, NotEmpty, Summary
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import Click, Event, EventName, Purchase, Search
+from streams.folding import fold
 from streams.history import BadHistory
 from streams.reference import recount, window_sums
+from streams.shopper_stage import OtherDictionary
 from tests.market import HORIZON_MS, UNTIL_MS, make_market, make_past
 from tests.pipeline import Pipeline
 
@@ -42,11 +45,11 @@ def settings(tmp_path: Path) -> Settings:
     return _settings(tmp_path)
 
 
-def _backfilled(settings: Settings, folder: Path) -> tuple[Summary, Pipeline]:
+def _backfilled(settings: Settings, folder: Path, canonical: CanonicalForms = NORMAL) -> tuple[Summary, Pipeline]:
     """What the backfill says it did, and a pipeline that goes on from what it left."""
-    pipeline = Pipeline(settings, UNTIL_MS)
+    pipeline = Pipeline(settings, UNTIL_MS, canonical)
     archive = FeatureArchive(settings.feature_log_path, SOURCE)
-    summary = Backfill(settings, pipeline.checkpoints, pipeline.store, archive).run(folder)
+    summary = Backfill(settings, pipeline.checkpoints, pipeline.store, archive, canonical).run(folder)
     pipeline.past = {place: list(log.events()) for place, log in history.read(folder, settings.partitions).items()}
     return summary, pipeline
 
@@ -118,6 +121,21 @@ def test_a_live_run_goes_on_from_there(settings: Settings, folder: Path) -> None
     pipeline.clock.advance_to(UNTIL_MS + DAY_MS)  # a quiet day: windows move on
     pipeline.drain()
     assert pipeline.mismatches() == []
+
+
+def test_a_dictionary_holds_for_history_and_for_what_follows(settings: Settings, folder: Path) -> None:
+    searched = pl.read_parquet(folder / "search.parquet")["query"]
+    most = searched.value_counts(sort=True)["query"].to_list()[:2]
+    merges = CanonicalForms("v1", {fold(text): "one wish" for text in most})
+    _, pipeline = _backfilled(settings, folder, merges)
+    pipeline.send("search", _search("ann"))
+    pipeline.drain()
+    assert pipeline.store.vectors("keyword", ["one wish"]).sums[0, -6] >= searched.is_in(most).sum() / 2
+    assert pipeline.mismatches() == []
+    pipeline.runners.clear()
+    pipeline.canonical = NORMAL
+    with pytest.raises(OtherDictionary, match="shopper/0 was counted under dictionary v1"):
+        pipeline.run("shopper", 0)
 
 
 def test_what_was_counted_is_not_told_again(settings: Settings, folder: Path) -> None:

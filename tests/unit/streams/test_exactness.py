@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from infra.murmur2 import partition_of
 from infra.settings import HOUR_MS, MINUTE_MS, Settings, load
 from streams import attribution, deduplication
+from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import Click, EventName, Impression, Purchase, Search
+from streams.shopper_stage import OtherDictionary
 from tests.pipeline import CrashAt, Pipeline
 
 START = 1_790_000_000_000
@@ -24,6 +26,10 @@ SETTINGS = load(
     vector_interval_ms=200,
     windows="10m,1h,24h",
 )
+
+MERGES = CanonicalForms("merges", {"red shoe": "boot rain"})
+SPLITS = CanonicalForms("splits", {"boots for rain": "boot rain ~for"})
+"""Of two texts with one normal form, one counts apart."""
 
 # Few ids, shoppers, items and times, so that duplicates, ties, corrections, forgotten ids and borders really happen.
 _id = st.integers(0, 12).map(lambda n: f"e{n}")
@@ -68,8 +74,8 @@ _action = st.one_of(
 )
 
 
-def _play(settings: Settings, actions: list[tuple[str, object]]) -> Pipeline:
-    pipeline = Pipeline(settings, now_ms=START + HOUR_MS)
+def _play(settings: Settings, actions: list[tuple[str, object]], canonical: CanonicalForms = NORMAL) -> Pipeline:
+    pipeline = Pipeline(settings, START + HOUR_MS, canonical)
     for what, how in actions:
         match what, how:
             case "send", (name, event):
@@ -104,6 +110,52 @@ def forget_eagerly() -> Iterator[None]:
 @given(st.lists(_action, min_size=5, max_size=120))
 def test_online_features_equal_the_recount_whatever_happens(actions: list[tuple[str, object]]) -> None:
     assert _play(SETTINGS, actions).mismatches() == []
+
+
+@pytest.mark.parametrize("canonical", [MERGES, SPLITS], ids=lambda forms: forms.version)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(actions=st.lists(_action, min_size=5, max_size=120))
+def test_they_do_under_a_dictionary(canonical: CanonicalForms, actions: list[tuple[str, object]]) -> None:
+    assert _play(SETTINGS, actions, canonical).mismatches() == []
+
+
+@pytest.mark.parametrize(
+    ("canonical", "of"),
+    [
+        (NORMAL, {"boot rain": 2, "red shoe": 1, "boot rain ~for": 0}),
+        (MERGES, {"boot rain": 3, "red shoe": 0, "boot rain ~for": 0}),
+        (SPLITS, {"boot rain": 1, "red shoe": 1, "boot rain ~for": 1}),
+    ],
+    ids=["none", "merges", "splits"],
+)
+def test_the_dictionary_says_what_counts_together(canonical: CanonicalForms, of: dict[str, int]) -> None:
+    pipeline = Pipeline(SETTINGS, START + 40 * MINUTE_MS, canonical)
+    for number, keyword in enumerate(["Rain Boots", "boots  for rain", "red shoe"]):
+        pipeline.send(*_click(f"c{number}", 10, keyword))
+    pipeline.drain()
+    clicks = {key: pipeline.store.vectors("keyword", [key]).sums[0].reshape(3, 6)[1, 2] for key in of}
+    assert clicks == of
+    assert pipeline.mismatches() == []
+
+
+@pytest.mark.parametrize("snapshot", [True, False])
+def test_what_was_counted_under_another_dictionary_is_not_counted_on(snapshot: bool) -> None:
+    pipeline = Pipeline(SETTINGS, START + 40 * MINUTE_MS, MERGES)
+    pipeline.send(*_click("c1", 10, "red shoe"))
+    pipeline.drain()
+    if snapshot:
+        pipeline.runners["shopper/0"].stop()
+    pipeline.runners.clear()
+    pipeline.canonical = SPLITS
+    with pytest.raises(OtherDictionary, match=r"dictionary merges.*dictionary splits.*keypulse rebuild"):
+        pipeline.run("shopper", 0)
+    pipeline.canonical = NORMAL
+    with pytest.raises(OtherDictionary, match="has no dictionary"):
+        pipeline.run("shopper", 0)
+    pipeline.canonical = MERGES
+    pipeline.send(*_click("c2", 15, "rain boots"))
+    pipeline.drain()
+    assert pipeline.mismatches() == []
 
 
 _one_pair = {"shopper": st.just("ann"), "item": st.just("A"), "event_time": _time}

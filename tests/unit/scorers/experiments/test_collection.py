@@ -14,6 +14,7 @@ from infra.settings import HOUR_MS, MINUTE_MS, Settings
 from scorers.experiments.collection import Collection, reconciled
 from scorers.experiments.frozen import Started, freeze, load
 from scorers.experiments.outcomes import decoded
+from streams.canonical import CanonicalForms
 from streams.contracts.examples import EXPOSURE, FEEDBACK
 from streams.contracts.messages import CampaignKeyword, CampaignState, Envelope, Exposure, FeatureDeltas
 from streams.exactly_once import SequenceGap
@@ -143,6 +144,14 @@ def test_exposures_are_the_first_of_this_plan_and_adoptions_what_was_computed(tm
     assert tables.adoptions.rows() == [("c-1", "boot rain", START + 100)]
     assert tables.campaigns.get_column("campaign").to_list() == ["c-1", "c-2"]
     assert tables.feedback.select("action", "rank", "source", "reason").rows() == [("accepted", 1, "dense", "rising")]
+
+
+def test_a_keyword_is_taken_up_in_whatever_words_the_dictionary_counts_with_it(tmp_path: Path) -> None:
+    of = started(tmp_path)
+    collection = Collection(of, SETTINGS, CanonicalForms("v1", {"rian boots": "boot rain"}))
+    collection.take_exposure(record(exposure(of, "c-1", START)))
+    collection.take_campaign(record(campaign("c-1", "Rian boots", at=START + 100)))
+    assert collection.tables().adoptions.rows() == [("c-1", "boot rain", START + 100)]
 
 
 def test_a_gap_is_noted(tmp_path: Path) -> None:

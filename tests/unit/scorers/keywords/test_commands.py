@@ -109,6 +109,20 @@ def test_nothing_is_suggestable_where_nobody_counted_shoppers_unless_cleared(tab
     assert "2 may be suggested to everyone" in cleared.output
 
 
+def test_what_is_no_dictionary_or_holds_no_keyword_is_not_published(tmp_path: Path) -> None:
+    nowhere = CliRunner().invoke(app, ["publish", "--dictionary", str(tmp_path / "nowhere")])
+    assert isinstance(nowhere.exception, BadDictionary)
+    assert "keypulse keywords clean" in str(nowhere.exception)
+    junk = tmp_path / "junk.csv"
+    junk.write_text("keyword\nwww.shop.example.com\n")
+    CliRunner().invoke(app, ["clean", str(junk), "--out", str(tmp_path / "empty")])
+    empty = CliRunner().invoke(app, ["publish", "--dictionary", str(tmp_path / "empty")])
+    assert isinstance(empty.exception, BadDictionary)
+    assert "none of its 1 texts is a keyword" in str(empty.exception)
+    both = CliRunner().invoke(app, ["publish", "--none", "--dictionary", str(tmp_path / "empty")])
+    assert (both.exit_code, "either --dictionary or --none" in both.output) == (2, True)
+
+
 def test_evaluate_writes_its_report(tmp_path: Path) -> None:
     out = tmp_path / "report.json"
     judged = CliRunner().invoke(app, ["evaluate", "--texts", "600", "--out", str(out)])

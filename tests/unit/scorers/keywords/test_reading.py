@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scorers.keywords.reading import fold, key, singular, words
+from scorers.keywords.reading import key, singular, words
+from streams.folding import fold
 
 
 def key_of(text: str) -> str:
