@@ -12,8 +12,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
+from dotenv import dotenv_values
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import SettingsError as UnreadableSetting
 
 from infra.failure import Failure
 
@@ -24,8 +26,13 @@ DAY_MS = 24 * HOUR_MS
 WINDOW_LENGTHS_MS = {"10m": 10 * MINUTE_MS, "1h": HOUR_MS, "24h": DAY_MS, "7d": 7 * DAY_MS, "30d": 30 * DAY_MS}
 """The windows on offer, in milliseconds."""
 
+ENV_FILE = "keypulse.env"
+"""In the working folder."""
+
 PREFIX = "KEYPULSE_"
 """Of a setting's name in the environment."""
+
+_REDIS_URL = r"^(redis|rediss|unix)://"
 
 _OPTIONS = {f"{PREFIX}LOG_LEVEL"}
 """Variables of the environment that are options of the command line, and no settings."""
@@ -40,7 +47,7 @@ class SettingsError(Failure):
 class Settings(BaseSettings):
     """All settings. Times are in the unit that the name ends in."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file="keypulse.env", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="forbid", frozen=True)
 
     # Where things are
     home: Path = Field(
@@ -52,10 +59,14 @@ class Settings(BaseSettings):
         default_factory=dict, description="Further librdkafka options as JSON (security.protocol, sasl.*, ssl.*)"
     )
     checkpoint_redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", description="Redis that keeps checkpoints; must run with appendfsync always"
+        "redis://127.0.0.1:6379/0",
+        pattern=_REDIS_URL,
+        description="Redis that keeps checkpoints; must run with appendfsync always",
     )
     online_redis_url: str = Field(
-        "redis://127.0.0.1:6380/0", description="Redis of the online store; may lose all, it is written again"
+        "redis://127.0.0.1:6380/0",
+        pattern=_REDIS_URL,
+        description="Redis of the online store; may lose all, it is written again",
     )
     milvus_uri: str = Field("http://127.0.0.1:19530", description="Milvus server")
     milvus_token: str = Field("", description="user:password or API key of the Milvus server; empty for none")
@@ -270,10 +281,13 @@ def load(**overrides: Any) -> Settings:
         SettingsError: a name does not exist or a value is not allowed; one line for each such setting.
     """
     given = {name.upper() for name in os.environ if name.upper().startswith(PREFIX)}
+    given |= {name.upper() for name in dotenv_values(ENV_FILE)}
     if unknown := given - {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} - _OPTIONS:
         raise SettingsError("\n".join(map(_no_such, sorted(unknown))))
     try:
         return Settings(**overrides)
+    except UnreadableSetting as error:
+        raise SettingsError(_unreadable(str(error))) from None
     except ValidationError as error:
         # A default that is made of other settings is not, once one of these is wrong: a consequence, no problem.
         problems = [dict(one) for one in error.errors() if one["type"] != "default_factory_not_called"]
@@ -289,6 +303,12 @@ def _no_such(variable: str) -> str:
     nearest = get_close_matches(variable.removeprefix(PREFIX).lower(), Settings.model_fields, n=1)
     advice = f"; did you mean {PREFIX}{nearest[0].upper()}?" if nearest else ""
     return f"{variable}: no setting has this name{advice}"
+
+
+def _unreadable(said: str) -> str:
+    """`said`: pydantic-settings' words about a value that is no JSON; they quote the field."""
+    name = said.split('"')[1]
+    return f'setting {name}: it has to be JSON, as in {{"key": "value"}} ({Settings.model_fields[name].description})'
 
 
 def _explain(problem: dict[str, Any]) -> str:

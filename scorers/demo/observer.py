@@ -39,9 +39,10 @@ class Observations:
     """Events before this moment are history, and no measure of latency."""
 
     def event_to_suggestion_ms(self) -> list[int]:
-        """Age of the newest event behind each set that an event led to, when a consumer had the set.
+        """For each set that moved counts or a surge led to, how long after their events a consumer had it, ms.
 
-        What the change policy held back on purpose is taken off.
+        Their event time is the middle of a sample of the batch that moved them. Sets that time alone, a restart or a
+        changed campaign led to are not among them; what the change policy held back on purpose is taken off.
         """
         return [
             received.at_ms - received.suggestions.trigger.event_time - received.suggestions.held_ms

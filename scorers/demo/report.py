@@ -26,6 +26,8 @@ MEASURES = ("ndcg_at_10", "mrr")
 class Run:
     """Everything the report is made from."""
 
+    rate: int
+    """Live events a second that were asked for."""
     parts: dict[str, dict[str, str]]
     live: dict[str, Any]
     """The simulator's own summary of what it sent."""
@@ -60,6 +62,8 @@ def report(run: Run) -> dict[str, Any]:
             "produced": run.live["records"],
             "consumed": run.consumed,
             "deadlettered": run.deadlettered,
+            "bad": sum(run.live["bad"].values()),
+            "per_second": round(1_000 * run.live["records"] / (run.live["ended_ms"] - run.live["started_ms"])),
         },
         "exactness": {
             "compared": run.verdict.compared,
@@ -87,7 +91,7 @@ def report(run: Run) -> dict[str, Any]:
         "exit_codes": run.exit_codes,
         "seconds": {name: round(seconds, 1) for name, seconds in run.seconds.items()},
     }
-    made["checks"] = _checks(made)
+    made["checks"] = _checks(made, run.rate)
     return {"ok": all(made["checks"].values())} | made
 
 
@@ -108,7 +112,7 @@ def show(console: Console, made: dict[str, Any]) -> None:
         "suggestions",
         f"{told['sets_published']:,} sets for {told['campaigns_covered']} of {told['campaigns']} open campaigns",
     )
-    first = [f"{seconds:.1f}" if seconds else "never" for seconds in told["seconds_to_first_list"].values()]
+    first = ["never" if seconds is None else f"{seconds:.1f}" for seconds in told["seconds_to_first_list"].values()]
     table.add_row("first list", f"a new campaign's after {', '.join(first)} s")
     for name, latency in made["latency_ms"].items():
         table.add_row(name.replace("_", " "), f"p50 {latency['p50']} ms, p99 {latency['p99']} ms ({latency['n']:,})")
@@ -148,7 +152,7 @@ def _shock(run: Run) -> dict[str, Any]:
     }
 
 
-def _checks(made: dict[str, Any]) -> dict[str, bool]:
+def _checks(made: dict[str, Any], rate: int) -> dict[str, bool]:
     surge = made["shock"]["seconds_to_first_changed_suggestion"]
     to_suggestion = made["latency_ms"]["event_to_suggestion"]["p50"]
     first_lists = made["suggestions"]["seconds_to_first_list"].values()
@@ -157,6 +161,9 @@ def _checks(made: dict[str, Any]) -> dict[str, bool]:
         "every online feature equals the recount": made["exactness"]["mismatches"] == 0
         and made["exactness"]["compared"] > 0,
         "every event produced was consumed": made["events"]["consumed"] == made["events"]["produced"],
+        f"{rate:,} events a second were sent": made["events"]["per_second"] >= rate,
+        "each bad record is a dead letter, and nothing else is": made["events"]["deadlettered"]
+        == made["events"]["bad"],
         "served vectors equal the archived log": made["consistency"]["mismatches"] == 0,
         f"{COVERED:.0%} of the open campaigns have lists": made["suggestions"]["campaigns_covered"]
         >= COVERED * made["suggestions"]["campaigns"],

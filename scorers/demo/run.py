@@ -154,6 +154,7 @@ class Demo:
         found = consistency.check(settings.feature_log_path, source, _CONSISTENCY_SAMPLE)
         return report.report(
             report.Run(
+                rate=self._size.rate,
                 parts=state.parts(settings),
                 live=sent,
                 consumed=self._consumed,

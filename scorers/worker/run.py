@@ -10,7 +10,7 @@ from pathlib import Path
 from types import FrameType
 
 from confluent_kafka import KafkaException
-from redis.exceptions import ConnectionError
+from redis.exceptions import ConnectionError, TimeoutError
 
 from feature_repo.vector_reader import VectorReader
 from infra import kafka, metrics, milvus, redis
@@ -131,5 +131,5 @@ def run(settings: Settings) -> None:
         worker.run()
     except Fenced as fenced:
         raise Failure(f"{fenced}; two workers were given the same shard (setting scorer_shards)") from fenced
-    except (ConnectionError, KafkaException) as error:
+    except (ConnectionError, TimeoutError, KafkaException) as error:
         raise Unreachable(f"a server went away: {one_line(error)}") from error

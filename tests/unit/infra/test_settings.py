@@ -20,6 +20,12 @@ from infra.settings import DAY_MS, HOUR_MS, Settings, SettingsError, load
         ("KEYPULSE_CURRENCY", "usd", r"setting currency: got 'usd'"),
         ("KEYPULSE_FUTURE_TOLERANCE_MS", str(HOUR_MS), r"must be smaller than late_horizon_ms"),
         ("KEYPULSE_TOPIC_PREFIX", "a b", r"setting topic_prefix: got 'a b'"),
+        (
+            "KEYPULSE_ONLINE_REDIS_URL",
+            "localhost",
+            r"setting online_redis_url: got 'localhost'; .*\(redis\|rediss\|unix\)://",
+        ),
+        ("KEYPULSE_KAFKA_OPTIONS", "{bad", r"setting kafka_options: it has to be JSON"),
         ("KEYPULSE_KAFKA_OPTIONS", '{"linger.ms":5}', r"setting kafka_options.linger.ms: got 5; .* valid string"),
         (
             "KEYPULSE_KAFKA_OPTIONS",
@@ -78,6 +84,15 @@ def test_environment_wins_over_the_file(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("KEYPULSE_PARTITIONS", "16")
     settings = load()
     assert (settings.partitions, settings.currency) == (16, "EUR")
+
+
+def test_a_name_without_prefix_in_the_file_is_not_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "keypulse.env").write_text("PARTITIONS=8\n")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(
+        SettingsError, match=r"^PARTITIONS: no setting has this name; did you mean KEYPULSE_PARTITIONS\?$"
+    ):
+        load()
 
 
 def test_events_are_kept_longer_than_anything_could_need_them() -> None:

@@ -14,6 +14,13 @@ from streams.contracts.messages import Changes, Reason, SuggestionSet, Trigger
 from streams.verification import Verdict
 
 AHEAD = {"ndcg_at_10": 0.5, "mrr": 0.4}
+LIVE = {
+    "records": 10,
+    "started_ms": 9_000,
+    "ended_ms": 14_000,
+    "bad": {"future": 1},
+    "shock": {"keyword": "rain boots", "factor": 8.0, "at_ms": 10_000},
+}
 BEHIND = {"ndcg_at_10": 0.3, "mrr": 0.2}
 
 
@@ -35,7 +42,8 @@ def _run(**changed: Any) -> Run:
     )
     made: dict[str, Any] = {
         "parts": {},
-        "live": {"records": 10, "shock": {"keyword": "rain boots", "factor": 8.0, "at_ms": 10_000}},
+        "rate": 2,
+        "live": LIVE,
         "consumed": 10,
         "deadlettered": 1,
         "verdict": Verdict(events=10, compared=5),
@@ -65,6 +73,9 @@ def test_a_good_run_is_ok_and_says_when_the_surge_was_answered() -> None:
         {"verdict": Verdict(compared=5, mismatches=1)},
         {"verdict": Verdict()},
         {"consumed": 9},
+        {"rate": 3},
+        {"deadlettered": 0},
+        {"deadlettered": 2},
         {"consistency": {"compared": 5, "mismatches": 1}},
         {"exit_codes": {"shopper": 1}},
         {"campaigns": ["c", "without a list"]},
