@@ -54,16 +54,20 @@ def _show_version(wanted: bool) -> None:
 
 
 def main() -> None:
-    """Run a command. A `Failure` is shown as its text alone, any other error with its stack."""
+    """Run a command. Of a `Failure`, or a server that went away, the text is shown; of any other error the stack."""
     try:
         build()()
     except Exception as error:
         from infra.failure import Failure
+        from infra.outage import outage
+        from infra.reach import Unreachable
 
-        if not isinstance(error, Failure):
+        gone = outage(error)
+        failure = Unreachable(gone) if gone else error
+        if not isinstance(failure, Failure):
             raise
-        typer.secho(f"keypulse: {error}", fg="red", err=True)
-        sys.exit(error.exit_code)
+        typer.secho(f"keypulse: {failure}", fg="red", err=True)
+        sys.exit(failure.exit_code)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,12 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, NewTopic, ResourceType
 
 from infra.failure import Failure
-from infra.log import Unrepeated, get_logger
+from infra.log import get_logger
 from infra.reach import until_reachable
 from infra.settings import Settings, SettingsError
 from infra.topics import Topic, Topics
 
 log = get_logger(__name__)
-_log_of_librdkafka = get_logger("librdkafka")
-_log_of_librdkafka.addFilter(Unrepeated())
 _Client = TypeVar("_Client", Producer, Consumer, AdminClient)
 
 LARGEST_MESSAGE = 16_777_216
@@ -190,6 +188,6 @@ def _common(settings: Settings) -> dict[str, Any]:
         "bootstrap.servers": settings.kafka_servers,
         "client.id": "keypulse",
         "log_level": 4,
-        "logger": _log_of_librdkafka,
+        "logger": get_logger("librdkafka"),
         **settings.kafka_options,
     }

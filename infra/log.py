@@ -7,22 +7,24 @@ import re
 import time
 
 _FORMAT = "%(asctime)s.%(msecs)03dZ %(levelname)-7s %(name)s: %(message)s"
-_NOISY = ("pymilvus", "grpc", "faiss", "aiokafka", "urllib3", "feast", "sentence_transformers")
+_NOISY = ("grpc", "faiss", "aiokafka", "urllib3", "feast", "sentence_transformers")
+
+_REPETITIVE = ("librdkafka", "aiokafka")
+"""Clients that look for a lost broker ten times a second and more, and say so each time."""
 
 REPEATED_AFTER_S = 10.0
 
 
 class Unrepeated(logging.Filter):
-    """Drops a line that but for its milliseconds was logged within the last seconds.
-
-    librdkafka looks for a lost broker twenty times a second, and says so each time.
-    """
+    """Drops a line of a repetitive client that but for its milliseconds was logged within the last seconds."""
 
     def __init__(self) -> None:
         super().__init__()
         self._logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith(_REPETITIVE):
+            return True
         line = re.sub(r"\d+ms", "", record.getMessage())
         if record.created - self._logged.get(line, 0.0) < REPEATED_AFTER_S:
             return False
@@ -38,11 +40,13 @@ def setup(level: str = "INFO") -> None:
     formatter.converter = time.gmtime
     handler = logging.StreamHandler()
     handler.setFormatter(formatter)
+    handler.addFilter(Unrepeated())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it raises it logs as well, with the stack
 
 
 def get_logger(name: str) -> logging.Logger:

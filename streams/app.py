@@ -1,8 +1,8 @@
 """The streams worker: a Faust app that hosts the two stages as services and owns agents and timers.
 
 A stage consumes in batches in a thread of its own (Faust handles some 10k events a second, one by one). It lives and
-dies with the worker: a stage that fails or hangs crashes the worker, and a worker that is told to stop lets the batch
-at hand end.
+dies with the worker: a stage that fails or hangs crashes the worker, one whose server went away makes it start over,
+and a worker that is told to stop lets the batch at hand end.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from feature_repo.vector_writer import VectorWriter
 from infra import kafka, metrics, redis
 from infra.clock import SystemClock
 from infra.log import get_logger
+from infra.outage import outage, start_over, survived
 from infra.settings import Settings
 from infra.topics import Topics
 from streams import faust_security
@@ -85,6 +86,8 @@ class HostedStage(Service):
         try:
             self._service.run()
         except BaseException as error:
+            if why := outage(error):
+                start_over(why)
             failure = error
         loop.call_soon_threadsafe(self._end, failure)
 
@@ -179,8 +182,9 @@ def run(settings: Settings, stages: Iterable[StageName], instance: str) -> None:
         TopicMissing: topics were not created.
     """
     metrics.serve(settings.metrics_port)
-    kafka.wait_ready(settings, *Topics.of(settings))
-    app = make_app(settings, stages, instance)
+    with survived():
+        kafka.wait_ready(settings, *Topics.of(settings))
+        app = make_app(settings, stages, instance)
     # What is loaded by now lasts: the collector need not look through it again and again.
     gc.freeze()
-    faust.Worker(app, loglevel="INFO", redirect_stdouts=False).execute_from_commandline()
+    faust.Worker(app, quiet=True, override_logging=False, redirect_stdouts=False).execute_from_commandline()

@@ -348,6 +348,7 @@ def features_archive(
     from rich.progress import Progress
 
     from infra import metrics
+    from infra.outage import survived
     from infra.stack import state
     from streams import feature_archive
 
@@ -357,7 +358,7 @@ def features_archive(
         signal.signal(number, lambda *_: stop.set())
     if not once:
         metrics.serve(settings.metrics_port)
-    with Progress(disable=as_json or not once) as bar:
+    with Progress(disable=as_json or not once) as bar, survived():
         task = bar.add_task("messages of the feature log")
         rows = feature_archive.run(
             settings,

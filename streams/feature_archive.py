@@ -12,7 +12,7 @@ from time import monotonic
 
 import msgspec
 import numpy as np
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from feature_repo.archive import FeatureArchive, ServedVectors
 from infra import kafka, metrics
@@ -22,6 +22,7 @@ from infra.settings import Settings
 from infra.topics import Topics
 from streams.contracts.messages import FeatureRows
 from streams.exactly_once import Checkpoint, Progress
+from streams.topic_readers import check
 
 log = get_logger(__name__)
 
@@ -158,8 +159,9 @@ def run(
             if once and not behind:
                 break
             for message in consumer.consume(_BATCH, timeout=0.5):
-                if message.error():
-                    raise KafkaException(message.error())
+                if error := message.error():
+                    check(error)
+                    continue
                 partitions[message.partition()].take(message.offset(), message.value(), message.timestamp()[1])
         written += _flush(partitions, consumer, topic.name)
     finally:

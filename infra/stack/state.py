@@ -72,9 +72,12 @@ def write(place: Path, parts: list[Part]) -> None:
 
 
 def settings(**overrides: Any) -> Settings:
-    """Settings with the running stack's URLs; what the environment or `overrides` say explicitly comes first."""
+    """Settings with the running stack's URLs; what the environment or `overrides` say explicitly comes first.
+
+    A part that crashed counts as running: it will start again where it was.
+    """
     given = load(**overrides)
-    running = {part.setting: part.url for part in read(folder(given)) if part.process}
+    running = {part.setting: part.url for part in read(folder(given)) if part.pid}
     return load(**{name: url for name, url in running.items() if name not in given.model_fields_set} | overrides)
 
 

@@ -9,15 +9,12 @@ import signal
 from pathlib import Path
 from types import FrameType
 
-from confluent_kafka import KafkaException
-from redis.exceptions import ConnectionError, TimeoutError
-
 from feature_repo.vector_reader import VectorReader
 from infra import kafka, metrics, milvus, redis
 from infra.clock import Clock, SystemClock
 from infra.failure import Failure
 from infra.log import get_logger
-from infra.reach import Unreachable, one_line
+from infra.outage import survived
 from infra.settings import Settings
 from infra.topics import Topics
 from scorers.experiments.arms import Arms
@@ -110,10 +107,11 @@ def make_worker(settings: Settings, clock: Clock) -> ScoringWorker:
 
 
 def run(settings: Settings) -> None:
-    """Run a worker until SIGTERM or SIGINT, then end after the turn at hand.
+    """Run a worker until SIGTERM or SIGINT, then end after the turn at hand; start over when a server goes away.
 
     Raises:
-        Failure: another worker took a shard over, or a server went away; nothing is lost, start it again.
+        Failure: another worker took a shard over.
+        SettingsError, TopicMissing, BundleRefused, IndexMissing, IncompleteDictionary, Unreachable: see `make_worker`.
     """
     worker: ScoringWorker | None = None
 
@@ -125,11 +123,10 @@ def run(settings: Settings) -> None:
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
-    worker = make_worker(settings, SystemClock())
-    metrics.serve(settings.metrics_port)
-    try:
-        worker.run()
-    except Fenced as fenced:
-        raise Failure(f"{fenced}; two workers were given the same shard (setting scorer_shards)") from fenced
-    except (ConnectionError, TimeoutError, KafkaException) as error:
-        raise Unreachable(f"a server went away: {one_line(error)}") from error
+    with survived():
+        worker = make_worker(settings, SystemClock())
+        metrics.serve(settings.metrics_port)
+        try:
+            worker.run()
+        except Fenced as fenced:
+            raise Failure(f"{fenced}; two workers were given the same shard (setting scorer_shards)") from fenced

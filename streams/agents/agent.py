@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from infra import metrics
 from infra.clock import Clock
 from infra.log import get_logger
+from infra.outage import outage, start_over, survived
 from infra.settings import Settings
 from infra.topics import Topic, Topics
 from streams.agents.campaigns import CampaignAgent
@@ -70,8 +71,9 @@ def register(
 ) -> None:
     """Mount agents on a Faust app. Values and keys go in as bytes; state writes block, so they run in a thread.
 
-    A batch is acknowledged once its messages are. A batch that fails crashes the worker, which begins with it again
-    when it restarts: Faust itself would go on with the next one, and commit past the one that failed.
+    A batch is acknowledged once its messages are. A batch that fails crashes the worker (or makes it start over, when a
+    server went away), which begins with it again: Faust itself would go on with the next one, and commit past the one
+    that failed.
     """
     for agent in agents:
         _register(app, settings, online, agent, publisher, clock)
@@ -98,6 +100,8 @@ def _register(
             try:
                 await asyncio.to_thread(take, [_record(event.message) for event in events])
             except Exception as error:
+                if why := outage(error):
+                    start_over(why)
                 log.error("agent %s failed", agent.name)
                 await app.crash(error)
                 raise
@@ -107,7 +111,7 @@ def _register(
     app.agent(topic, name=agent.name)(run)
 
     def reload(partitions: Sequence[int]) -> None:
-        with busy:
+        with busy, survived():
             reload_if_emptied(settings, online, agent, partitions, AGENTS_GROUP, clock)
 
     async def reload_if_needed() -> None:

@@ -21,6 +21,7 @@ from feature_repo.vectors import pair_key, sum_names
 from infra import metrics
 from infra.clock import Clock
 from infra.log import get_logger
+from infra.outage import outage
 from infra.settings import DAY_MS, MINUTE_MS, Settings
 from infra.topics import Topics
 from streams.agents.live_items import LiveItems
@@ -227,9 +228,10 @@ def register(
         try:
             watch = watch or DriftWatch(settings, source, live, clock)
             publisher.publish(watch.look())
-        except Exception:
+        except Exception as error:
             # What is only watched must not stop what is counted. The next look begins anew.
-            log.exception("drift watch: this look failed")
+            gone = outage(error)
+            log.error("drift watch: this look failed: %s", gone or error, exc_info=not gone)
             forget()
 
     def forget() -> None:

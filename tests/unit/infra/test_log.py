@@ -24,3 +24,10 @@ def test_another_line_is_said_at_once() -> None:
     unrepeated = Unrepeated()
     texts = ["10.0.0.1: refused", "10.0.0.2: refused", "10.0.0.1: refused"]
     assert [unrepeated.filter(line(text, 1_000.0)) for text in texts] == [True, True, False]
+
+
+def test_our_own_lines_are_said_every_time() -> None:
+    unrepeated = Unrepeated()
+    record = logging.LogRecord("streams.app", logging.ERROR, "", 0, "again", (), None)
+    assert unrepeated.filter(record)
+    assert unrepeated.filter(record)

@@ -43,8 +43,17 @@ def test_an_explicit_setting_wins(tmp_path: Path, me: Part, monkeypatch: pytest.
     assert state.settings(home=tmp_path).kafka_servers == "broker:9092"
 
 
-def test_a_process_that_took_over_the_pid_is_not_the_server(tmp_path: Path) -> None:
-    write(tmp_path, part(os.getpid(), psutil.Process().create_time() - 1_000))
+def test_a_process_that_took_over_the_pid_is_not_the_server() -> None:
+    assert part(os.getpid(), psutil.Process().create_time() - 1_000).process is None
+
+
+def test_a_part_that_crashed_keeps_its_url_for_it_will_start_again_there(tmp_path: Path) -> None:
+    write(tmp_path, part(2**22 + 1, 0))
+    assert state.settings(home=tmp_path).kafka_servers == "127.0.0.1:5"
+
+
+def test_a_part_that_was_stopped_does_not(tmp_path: Path) -> None:
+    write(tmp_path, part(None, None))
     assert state.settings(home=tmp_path).kafka_servers == "127.0.0.1:9092"
 
 
