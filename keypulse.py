@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 from typing import Annotated
@@ -17,6 +18,9 @@ had or did not start.
 Settings are read from the environment (KEYPULSE_PARTITIONS=8) and from keypulse.env in the working folder.
 
 Example: keypulse stack up && keypulse topics create && keypulse lag"""
+
+_NO_FAULT_OF_OURS = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.ENOTDIR}
+"""Of a file's or folder's owner, or its disk: the system's own words say what and where."""
 
 
 def build() -> typer.Typer:
@@ -54,7 +58,7 @@ def _show_version(wanted: bool) -> None:
 
 
 def main() -> None:
-    """Run a command. Of a `Failure`, or a server that went away, the text is shown; of any other error the stack."""
+    """Run a command. An error that the user can cure is shown as its text alone, any other with its stack."""
     try:
         build()()
     except Exception as error:
@@ -63,7 +67,9 @@ def main() -> None:
         from infra.reach import Unreachable
 
         gone = outage(error)
-        failure = Unreachable(gone) if gone else error
+        failure: Exception = Unreachable(gone) if gone else error
+        if isinstance(error, OSError) and error.errno in _NO_FAULT_OF_OURS:
+            failure = Failure(str(error))
         if not isinstance(failure, Failure):
             raise
         typer.secho(f"keypulse: {failure}", fg="red", err=True)

@@ -68,7 +68,9 @@ class Settings(BaseSettings):
         pattern=_REDIS_URL,
         description="Redis of the online store; may lose all, it is written again",
     )
-    milvus_uri: str = Field("http://127.0.0.1:19530", description="Milvus server")
+    milvus_uri: str = Field(
+        "http://127.0.0.1:19530", pattern=r"^(https?|tcp|unix)://", description="Milvus server; http://host:port"
+    )
     milvus_token: str = Field("", description="user:password or API key of the Milvus server; empty for none")
     metrics_port: int = Field(0, ge=0, le=65535, description="Prometheus endpoint of a worker; 0 serves none")
 

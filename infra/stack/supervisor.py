@@ -19,7 +19,7 @@ import psutil
 from infra.failure import Failure
 from infra.reach import one_line, until_reachable
 from infra.redis import without_password
-from infra.settings import Settings
+from infra.settings import Settings, SettingsError
 from infra.stack import state
 from infra.stack.embedded import WHAT_IT_GIVES_UP, EmbeddedBroker
 from infra.stack.kafka import Kafka
@@ -88,8 +88,14 @@ class Supervisor:
             StackError: a server died or never became ready; those that this call started are stopped again.
             Unavailable: a server cannot be had on this machine.
             Unreachable: a server of the user's own does not answer.
+            SettingsError: there can be no folder at `home`.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SettingsError(
+                f"setting home: got {str(self._settings.home)!r}, where no folder can be made: {error.strerror}"
+            ) from error
         with self._locked():
             known = {part.name: part for part in state.read(self._folder)}
             parts: dict[str, Part] = {}

@@ -74,3 +74,16 @@ def test_wrong_usage_is_code_2() -> None:
 def test_no_stack_is_code_1(tmp_path: Path) -> None:
     answer = keypulse("stack", "status", KEYPULSE_HOME=str(tmp_path))
     assert (answer.returncode, answer.stdout) == (1, "No stack here: keypulse stack up starts one.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("stack", "up"), ("simulate", "history", "--events=1000", "--out={home}/history")]
+)
+def test_a_folder_that_cannot_be_made_is_one_line(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    home = tmp_path / "file" / "home"
+    home.parent.touch()
+    done = keypulse(*(argument.format(home=home) for argument in arguments), KEYPULSE_HOME=str(home))
+    assert done.returncode in (1, 2)
+    assert str(tmp_path / "file") in done.stderr
+    assert "Not a directory" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -25,6 +25,7 @@ from infra.settings import DAY_MS, HOUR_MS, Settings, SettingsError, load
             "localhost",
             r"setting online_redis_url: got 'localhost'; .*\(redis\|rediss\|unix\)://",
         ),
+        ("KEYPULSE_MILVUS_URI", "localhost", r"setting milvus_uri: got 'localhost'; .*\(https\?\|tcp\|unix\)://"),
         ("KEYPULSE_KAFKA_OPTIONS", "{bad", r"setting kafka_options: it has to be JSON"),
         ("KEYPULSE_KAFKA_OPTIONS", '{"linger.ms":5}', r"setting kafka_options.linger.ms: got 5; .* valid string"),
         (
