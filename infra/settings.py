@@ -277,7 +277,7 @@ class Settings(BaseSettings):
 
 
 def load(**overrides: Any) -> Settings:
-    """Settings from the environment, with `overrides` on top.
+    """Settings from the environment, with `overrides` on top; one that is None, as an option not given is, is none.
 
     Raises:
         SettingsError: a name does not exist or a value is not allowed; one line for each such setting.
@@ -287,7 +287,7 @@ def load(**overrides: Any) -> Settings:
     if unknown := given - {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} - _OPTIONS:
         raise SettingsError("\n".join(map(_no_such, sorted(unknown))))
     try:
-        return Settings(**overrides)
+        return Settings(**{name: value for name, value in overrides.items() if value is not None})
     except UnreadableSetting as error:
         raise SettingsError(_unreadable(str(error))) from None
     except ValidationError as error:

@@ -174,8 +174,7 @@ def scorer_run(
     from infra.stack import state
     from scorers.worker.run import run
 
-    given = {"scorer_shards": shards, "metrics_port": metrics_port}
-    run(state.settings(**{name: value for name, value in given.items() if value is not None}))
+    run(state.settings(scorer_shards=shards, metrics_port=metrics_port))
 
 
 @app.command("tail", rich_help_panel=PANEL)

@@ -30,6 +30,7 @@ streams_app = typer.Typer(help="The workers that turn events into features.", no
 app.add_typer(streams_app, name="streams", rich_help_panel=PANEL)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
+MetricsPort = Annotated[int | None, typer.Option(help="Prometheus endpoint; 0 serves none.")]
 
 
 Folder = Annotated[Path, typer.Option(help="Where the documents are.")]
@@ -197,10 +198,11 @@ def streams_run(
     instance: Annotated[
         str, typer.Option(help="Name of this worker among its group; under the same name a restart is quick.")
     ] = "0",
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Run a streams worker: the stages, the agents of the state topics, and the window sweep. Stops on SIGTERM.
 
-    Example: keypulse streams run --stages shopper --instance shopper-1
+    Example: keypulse streams run --stages shopper --instance shopper-1 --metrics-port 9101
     """
     from infra.stack import state
     from streams import app as worker
@@ -208,7 +210,7 @@ def streams_run(
     names = [name for name in worker.STAGES if name in stages.split(",")]
     if set(names) != set(stages.split(",")):
         raise typer.BadParameter(f"{stages!r} is not a list of {', '.join(worker.STAGES)}", param_hint="--stages")
-    worker.run(state.settings(), names, instance)
+    worker.run(state.settings(metrics_port=metrics_port), names, instance)
 
 
 @app.command(rich_help_panel=PANEL)
@@ -335,6 +337,7 @@ def bench(
 def features_archive(
     once: Annotated[bool, typer.Option("--once", help="Stop where the log ends now.")] = False,
     every: Annotated[float, typer.Option(min=1, help="Seconds that rows wait at most for their file.")] = 300.0,
+    metrics_port: MetricsPort = None,
     as_json: AsJson = False,
 ) -> None:
     """Archive the feature log to Parquet, where training reads it. Runs until SIGTERM. One process is enough.
@@ -352,7 +355,7 @@ def features_archive(
     from infra.stack import state
     from streams import feature_archive
 
-    settings = state.settings()
+    settings = state.settings(metrics_port=metrics_port)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
