@@ -65,6 +65,7 @@ class Validator:
         self._messages = {name: MessageDecoder(struct) for name, struct in TYPES.items() if name not in EVENT_TYPES}
         self._now_ms = now_ms
         self._only = only
+        self._first: dict[tuple[str, str], int] = {}
         topics = Topics.of(settings)
         self._by_topic = {topic.name: name for name, topic in zip(EVENT_TYPES, topics.events, strict=True)} | {
             topics.campaign_state.name: "campaign",
@@ -92,12 +93,21 @@ class Validator:
             return [Problem(number, None, "invalid", "$", message)]
         try:
             if name in EVENT_TYPES:
-                self._events.decode(name, value, self._now_ms)
+                event = self._events.decode(name, value, self._now_ms)
+                repeated = self._repeated(number, name, event.event_id)
             else:
+                repeated = []
                 self._messages[name].decode(value)
         except Rejected as fault:
             return [Problem(number, name, fault.code, fault.field, fault.message)]
-        return [_unknown_field(number, name, field) for field in fields if field not in _known_fields(name)]
+        return repeated + [_unknown_field(number, name, field) for field in fields if field not in _known_fields(name)]
+
+    def _repeated(self, number: int, name: str, event_id: str) -> list[Problem]:
+        first = self._first.setdefault((name, event_id), number)
+        if first == number:
+            return []
+        message = f"record {first} has it too: one of the two is taken for a repeat, and not counted; give it its own"
+        return [Problem(number, name, "repeated", "$.event_id", message, warning=True)]
 
     def _detect(self, fields: Any) -> str | None:
         if not isinstance(fields, dict):

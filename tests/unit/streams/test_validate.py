@@ -80,6 +80,16 @@ def test_a_misspelt_optional_field_is_a_warning() -> None:
     assert "did you mean `campaign`?" in problem.message
 
 
+def test_an_event_id_on_two_records_is_a_warning_as_the_second_is_not_counted() -> None:
+    found = problems(line("click"), line("impression"), line("click", position=7), line("click", event_id="e-9"))
+    assert [problem and (problem.record, problem.field, problem.warning) for problem in found] == [
+        None,
+        None,
+        (3, "$.event_id", True),
+        None,
+    ]
+
+
 def test_the_command_fails_when_a_record_is_bad_and_reads_stdin() -> None:
     run = CliRunner().invoke
     good = run(app, ["validate", "-"], input=line("click"))
