@@ -30,7 +30,6 @@ from scorers.demo.screen import Screen, summary
 from scorers.pipeline.markets import MARKETS, Market
 from scorers.pipeline.run import DICTIONARY, HISTORY, TOWERS, pipeline_home, promoted
 from scorers.pipeline.stages import PASSED_ON
-from scorers.ranking.bundle import read_manifest
 from streams import history
 from streams.canonical import home_forms
 from streams.contracts.events import Event, EventName
@@ -97,10 +96,7 @@ class Demo:
 
     def _take_over(self, ready: Path) -> Path:
         """Copy the pipeline's history, bundle, towers, and the dictionary it counted under; the towers' folder."""
-        parts = [Path(HISTORY), Path("bundle"), TOWERS]
-        if read_manifest(ready / "bundle").dictionary:
-            parts.append(DICTIONARY)
-        for part in parts:
+        for part in (Path(HISTORY), Path("bundle"), TOWERS, DICTIONARY):
             shutil.copytree(ready / part, self._home / part)
         self._console.print(f"models: the bundle that the pipeline promoted in {ready}; delete that to train anew")
         return (self._home / TOWERS).absolute()
@@ -112,6 +108,7 @@ class Demo:
         commands = {
             "topics": ["topics", "create"],
             "market and history": [*size.market.history(self._history), *catalogue],
+            "keyword dictionary": ["keywords", "clean", folder],
             "dictionary published": ["keywords", "publish"],
             "backfill": ["backfill", f"--history={folder}"],
             "keyword index": ["index", "build", f"--history={folder}"],
@@ -119,9 +116,7 @@ class Demo:
             "evaluation": ["evaluate", f"--history={folder}", f"--out={self._home / 'eval.json'}"],
         }
         if trained:
-            del commands["market and history"], commands["ranker"]
-        if not (self._home / DICTIONARY).exists():
-            del commands["dictionary published"]
+            del commands["market and history"], commands["keyword dictionary"], commands["ranker"]
         for name, arguments in commands.items():
             with self._steps.timed(name) as console:
                 processes.run(name, *arguments, shown=console.is_terminal)

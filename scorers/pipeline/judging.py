@@ -55,6 +55,8 @@ def _judge(market: Market, catalogue: Path | None, home: Path, console: Console)
         learnt = {
             "topics": ["topics", "create"],
             "market and history": market.history(home / HISTORY),
+            "keyword dictionary": ["keywords", "clean", str(home / HISTORY)],
+            "dictionary published": ["keywords", "publish"],
             "backfill": ["backfill", history],
             "towers": ["train", "towers", history],
         }
