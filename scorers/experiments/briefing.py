@@ -41,6 +41,14 @@ def detectable(plan: Plan, weeks: int) -> dict[Scale, float | None]:
     }
 
 
+def looked_at(plan: Plan) -> int:
+    """Weeks of enrolment that a power curve is drawn for: the plan's, or half a year when its effect takes too long."""
+    try:
+        return enrolment_weeks(plan)
+    except BadPlan:
+        return _WEEKS[-1]
+
+
 def curve(plan: Plan, units: float, effects: list[float]) -> list[float]:
     """The power of each effect, on the plan's scale, with so many units in all arms."""
     used = units * compared_share(plan)

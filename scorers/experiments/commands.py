@@ -15,11 +15,12 @@ from infra.stack import state
 from scorers.experiments.analysis import analyse
 from scorers.experiments.assignment import overlapping
 from scorers.experiments.baseline import measure
-from scorers.experiments.briefing import briefing, curve
+from scorers.experiments.briefing import briefing, curve, detectable, looked_at
 from scorers.experiments.collection import GROUP, collect
-from scorers.experiments.duration import ends_ms, enrolment_weeks, planned_units
+from scorers.experiments.duration import ends_ms, enrolled, enrolment_weeks
 from scorers.experiments.frozen import folder_of, freeze, known, load
 from scorers.experiments.plan import BadPlan, Plan, check_start, read
+from scorers.experiments.report.blocks import Heading, Plot
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
 from scorers.experiments.status import status_of
@@ -148,15 +149,19 @@ def _check_layer(plan: Plan, settings: Settings, now_ms: int) -> None:
 
 
 def _plot_power(plan: Plan, out: Path) -> None:
-    """The power of effects up to three times the planned one, with the units that the enrolment brings."""
+    """Effects up to three times the planned one, or until traffic finds them nearly always."""
     from scorers.experiments.report.plots import power_plot  # matplotlib, which the workers' image lacks
 
-    units = planned_units(plan)
-    effects = [plan.effect.size * step / 20 for step in range(1, 61)]
+    weeks = looked_at(plan)
+    units = enrolled(plan, weeks)
+    furthest = max(3 * plan.effect.size, 1.5 * (detectable(plan, weeks)[plan.effect.scale] or 0.0))
+    effects = [furthest * step / 60 for step in range(1, 61)]
     unit = "% of the control" if plan.effect.scale == "relative" else "percentage points"
     svg = power_plot(effects, curve(plan, units, effects), plan.effect.size, plan.power, unit)
+    told = f"With {units:,} {plan.unit} units: {weeks} week(s) of today's traffic. Dotted: the power wanted."
     out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(page(f"Power of {plan.name}", []).replace("<main>", f"<main><figure>{svg}</figure>"))
+    title = f"Power of {plan.name}"
+    out.write_text(page(title, [Heading(1, title), Plot(svg, told)]))
 
 
 def _moment(as_of: str | None) -> int:

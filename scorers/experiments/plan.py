@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +12,7 @@ import yaml
 from msgspec import Meta, Struct
 
 from infra.failure import Failure
+from infra.reach import one_line
 from infra.settings import DAY_MS
 
 Name = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$", description="lower case, digits and -")]
@@ -175,11 +177,13 @@ def parse(text: str, source: str) -> Plan:
     try:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise BadPlan(f"{source} is not YAML: {error}") from None
+        raise BadPlan(f"{source} is not YAML: {one_line(error)}") from None
     except ValueError as error:  # of a date that there is not
         raise BadPlan(f"{source}: start: {error}; {_CURES['start']}") from None
     if not isinstance(content, dict):
         raise BadPlan(f"{source} must be a mapping with name, start, effect, arms and metrics")
+    if field := _not_finite(content):
+        raise BadPlan(f"{source}: {field} is no finite number; see docs/experiments.md")
     try:
         plan = msgspec.convert(content, Plan)
     except msgspec.ValidationError as error:
@@ -193,12 +197,14 @@ def read(path: Path) -> Plan:
     """The plan in a file.
 
     Raises:
-        BadPlan: there is no such file, or as `parse`.
+        BadPlan: there is no such file, it can't be read, or as `parse`.
     """
     try:
         return parse(path.read_text(), str(path))
     except FileNotFoundError:
         raise BadPlan(f"{path} does not exist; docs/experiments.md shows a plan to start from") from None
+    except (OSError, UnicodeError) as error:
+        raise BadPlan(f"{path} can't be read: {error}; a plan is YAML in UTF-8") from None
 
 
 def check_start(plan: Plan, now_ms: int) -> None:
@@ -210,6 +216,15 @@ def check_start(plan: Plan, now_ms: int) -> None:
     if plan.start_ms + DAY_MS <= now_ms:
         today = datetime.datetime.fromtimestamp(now_ms / 1_000, datetime.UTC).date()
         raise BadPlan(f"start: {plan.start} lies in the past (today is {today}); give a day from today on")
+
+
+def _not_finite(content: Any, path: str = "") -> str | None:
+    """The path of the first .nan or .inf; msgspec lets them pass most bounds."""
+    if isinstance(content, float) and not math.isfinite(content):
+        return path
+    parts = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
+    found = (_not_finite(part, f"{path}.{key}" if path else str(key)) for key, part in parts)
+    return next((one for one in found if one), None)
 
 
 def _explain(source: str, message: str) -> str:

@@ -40,6 +40,15 @@ def test_from_plan_to_report(experiment, tmp_path: Path) -> None:  # type: ignor
     assert "week by week" in experiment("weekly", "boots", "--as-of", "2031-03-01").output
 
 
+def test_the_power_curve_is_drawn_for_a_plan_that_traffic_is_too_little_for(experiment, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    costly = tmp_path / "costly.yaml"
+    costly.write_text(PLAN.replace("size: 0.2", "size: 0.001").replace("weeks: 4\n", ""))
+    said = experiment("plan", "costly.yaml", "--plot", "power.html")
+    assert said.exit_code == 0, said.output
+    assert "can't be started as it is" in said.output
+    assert "26 week(s) of today" in (tmp_path / "power.html").read_text()
+
+
 def test_an_arm_is_stopped_and_every_command_says_so(experiment, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     experiment("plan", "boots.yaml", "--start")
     tables(plan(), lift=1.5).write(tmp_path / "home" / "experiments" / "boots" / "tables")

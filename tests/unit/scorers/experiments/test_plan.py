@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +12,7 @@ from infra.settings import DAY_MS, HOUR_MS
 from scorers.experiments.briefing import briefing
 from scorers.experiments.duration import cost, enrolment_weeks, plan_noise
 from scorers.experiments.frozen import NotStarted, checksum, freeze, load
-from scorers.experiments.plan import BadPlan, check_start, parse
+from scorers.experiments.plan import BadPlan, check_start, parse, read
 from tests.unit.scorers.experiments.synthetic import PLAN, plan
 
 
@@ -23,6 +24,8 @@ from tests.unit.scorers.experiments.synthetic import PLAN, plan
         ("metrics: {primary: sales}", "metrics.primary: 'sales' is not one of purchase_rate"),
         ("metrics: {primary: purchase_rate, secondary: [purchase_rate]}", "metrics.secondary"),
         ("effect: {scale: relative, size: 0}", "effect.size: 0"),
+        ("effect: {scale: relative, size: .nan}", "effect.size is no finite number"),
+        ("baseline: {campaigns_per_seller: .inf}", "baseline.campaigns_per_seller is no finite number"),
         ("effect: {size: 0.01}", "effect.scale: is missing; relative"),
         ("effect: {scale: sort of, size: 0.01}", "effect.scale"),
         ("effect: {scale: absolute, size: 0.99}", "effect.size: 0.99 absolute"),
@@ -52,6 +55,13 @@ def test_arms_must_add_up(shares: tuple[float, ...], told: str) -> None:
     head = "\n".join(line for line in PLAN.splitlines() if not line.startswith((" ", "arms")))
     with pytest.raises(BadPlan, match=told):
         parse(f"{head}\narms:\n{arms}", "plan.yaml")
+
+
+def test_a_plan_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    (tmp_path / "latin.yaml").write_bytes("name: bücher".encode("latin-1"))
+    for path in (tmp_path, tmp_path / "latin.yaml"):
+        with pytest.raises(BadPlan, match="can't be read"):
+            read(path)
 
 
 @pytest.mark.parametrize("text", ["", "- a list", "name: [", "name: boots"])
