@@ -100,17 +100,26 @@ def empty(name: str) -> pl.DataFrame:
     return pl.DataFrame(schema=types)
 
 
+def check_any(exposures: pl.DataFrame) -> None:
+    """No report is made from nothing.
+
+    Raises:
+        BadTables: no unit was exposed.
+    """
+    if exposures.is_empty():
+        raise BadTables(
+            "exposures: there is none, so nothing can be compared; scoring workers log them on experiment.exposure "
+            "from the plan's start on: check that they run and share this home, then `keypulse experiment collect`"
+        )
+
+
 def check_arms(plan: Plan, exposures: pl.DataFrame) -> None:
     """Exposures must be of the plan's arms, with each unit in one arm, and leave no arm empty.
 
     Raises:
         BadTables: they aren't.
     """
-    if exposures.is_empty():
-        raise BadTables(
-            "exposures: there is none, so nothing can be compared; scoring workers log them on experiment.exposure "
-            "from the plan's start on: see `keypulse experiment status`"
-        )
+    check_any(exposures)
     known = [arm.name for arm in plan.arms]
     seen = exposures.get_column("arm").unique().to_list()
     if strange := sorted(set(seen) - {*known, HOLD_OUT}):

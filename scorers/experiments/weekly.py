@@ -16,7 +16,7 @@ from scorers.experiments.funnel import ACTIONS
 from scorers.experiments.metrics import BESIDE_PRIMARY
 from scorers.experiments.plan import HOLD_OUT, Plan
 from scorers.experiments.stops import Stop
-from scorers.experiments.tables import Tables
+from scorers.experiments.tables import Tables, check_any
 from scorers.experiments.units import moments, unit_sums
 from scorers.experiments.words import bounds, day, moment
 
@@ -28,7 +28,11 @@ def weekly(plan: Plan, tables: Tables, as_of_ms: int, late_ms: int, stops: Mappi
     """Markdown: a row for each whole week since the start whose late corrections are in.
 
     The intervals are of one week each and not corrected for the number of weeks. `stops`: by arm, those stopped.
+
+    Raises:
+        BadTables: no unit was exposed.
     """
+    check_any(tables.exposures)
     first = tables.exposures.group_by("unit").agg(pl.col("arm").first(), pl.col("exposed_at").min())
     held_out = first.filter(arm=HOLD_OUT).height > 0
     offered = [arm.name for arm in plan.arms if arm.shows == "suggestions"]

@@ -20,7 +20,7 @@ from scorers.experiments.report.content import content
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
 from scorers.experiments.status import show, status_of
-from scorers.experiments.tables import Tables
+from scorers.experiments.tables import BadTables, Tables
 from scorers.experiments.weekly import weekly
 from tests.unit.scorers.experiments.synthetic import PLAN, plan, tables
 
@@ -125,6 +125,14 @@ def test_nothing_final_is_no_report(tmp_path: Path) -> None:
     one = started(tmp_path)
     with pytest.raises(NothingToEstimate, match="has 0 unit"):
         analyse(one.plan, tables(one.plan, sellers=50), one.plan.start_ms + 10 * DAY_MS, HOUR_MS)
+
+
+def test_without_exposures_there_is_no_weekly_report(tmp_path: Path) -> None:
+    one = started(tmp_path)
+    drawn = tables(one.plan, sellers=50)
+    none = Tables.checked(**{**vars(drawn), "exposures": drawn.exposures.head(0)})
+    with pytest.raises(BadTables, match="exposures: there is none"):
+        weekly(one.plan, none, end(one.plan), HOUR_MS)
 
 
 def test_status_says_nothing_of_the_effect(tmp_path: Path) -> None:
