@@ -42,14 +42,18 @@ def collect(name: Annotated[str, NAME]) -> None:
 
 
 @app.command("status")
-def status(name: Annotated[str, NAME], as_of: Annotated[str | None, AS_OF] = None) -> None:
+def status(
+    name: Annotated[str, NAME],
+    as_of: Annotated[str | None, AS_OF] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on standard output")] = False,
+) -> None:
     """Say how far an experiment is and whether it is sound. Exit code 1 if something must be done.
 
     Example: keypulse experiment status boots
     """
     from scorers.experiments.commands import status_command
 
-    if not status_command(name, as_of):
+    if not status_command(name, as_of, as_json):
         raise typer.Exit(1)
 
 
@@ -101,7 +105,7 @@ def weekly(
 @app.command("watch")
 def watch(
     every: Annotated[float, typer.Option(min=1, help="Seconds between two looks")] = 3_600.0,
-    metrics_port: Annotated[int, typer.Option(min=0, max=65_535, help="Prometheus endpoint; 0 serves none")] = 0,
+    metrics_port: Annotated[int | None, typer.Option(help="Prometheus endpoint; 0 serves none")] = None,
     stop: Annotated[bool, typer.Option(help="Stop an arm that breaches its guardrail, or only alert")] = True,
 ) -> None:
     """Collect and check every started experiment until SIGTERM: sample ratio, exposure, guardrail, as metrics.

@@ -23,7 +23,7 @@ from scorers.experiments.plan import BadPlan, Plan, check_start, read
 from scorers.experiments.report.blocks import Heading, Plot
 from scorers.experiments.report.markdown import markdown
 from scorers.experiments.report.page import page
-from scorers.experiments.status import status_of
+from scorers.experiments.status import in_json, status_of
 from scorers.experiments.stops import stop, stopped_arms, stops_of
 from scorers.experiments.tables import Tables
 from scorers.experiments.weekly import weekly
@@ -76,12 +76,12 @@ def collect_command(name: str) -> None:
     )
 
 
-def status_command(name: str, as_of: str | None) -> bool:
+def status_command(name: str, as_of: str | None, as_json: bool) -> bool:
     """Print how far an experiment is. Whether nothing must be done."""
     settings, as_of_ms = state.settings(), _moment(as_of)
     started = load(folder_of(settings), name)
     found = status_of(started, Tables.read(started.tables), as_of_ms, settings.late_horizon_ms)
-    typer.echo(found.text)
+    typer.echo(in_json(found) if as_json else found.text)
     return not found.alarms
 
 

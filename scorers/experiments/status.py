@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 
 import polars as pl
@@ -92,6 +93,21 @@ def status_of(started: Started, tables: Tables, as_of_ms: int, late_ms: int) -> 
         *(f"ALARM: {alarm}" for alarm in alarms),
     ]
     return Status(ratio, missed, units, guardrail, harmful, stops, alarms, "\n".join(lines))
+
+
+def in_json(status: Status) -> str:
+    """A status for scripts. Counts are of units, by arm."""
+    return json.dumps(
+        {
+            "alarms": status.alarms,
+            "exposed": status.exposed.by_arm,
+            "final": status.final,
+            "missed": status.missed.by_arm,
+            "p_values": {"sample_ratio": status.exposed.p_value, "exposure": status.missed.p_value},
+            "stopped": sorted(status.stops),
+        },
+        indent=1,
+    )
 
 
 def show(status: Status, experiment: str) -> None:

@@ -12,6 +12,7 @@ from infra import metrics
 from infra.clock import Clock, SystemClock
 from infra.failure import Failure
 from infra.log import get_logger
+from infra.outage import survived
 from infra.reach import Unreachable
 from infra.settings import Settings
 from infra.stack import state
@@ -27,7 +28,7 @@ from streams.log_reader import log_reader
 log = get_logger(__name__)
 
 
-def watch_command(every_s: float, metrics_port: int, stopping: bool) -> None:
+def watch_command(every_s: float, metrics_port: int | None, stopping: bool) -> None:
     """Look at every started experiment until SIGTERM; with `stopping`, an arm that breaches its guardrail is stopped.
 
     Raises:
@@ -36,12 +37,13 @@ def watch_command(every_s: float, metrics_port: int, stopping: bool) -> None:
     ended = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    settings, clock = state.settings(), SystemClock()
-    metrics.serve(metrics_port)
-    while not ended.is_set():
-        for name in known(folder_of(settings)):
-            _look(name, settings, clock, stopping)
-        ended.wait(every_s)
+    settings, clock = state.settings(metrics_port=metrics_port), SystemClock()
+    metrics.serve(settings.metrics_port)
+    with survived():
+        while not ended.is_set():
+            for name in known(folder_of(settings)):
+                _look(name, settings, clock, stopping)
+            ended.wait(every_s)
 
 
 def _look(name: str, settings: Settings, clock: Clock, stopping: bool) -> None:

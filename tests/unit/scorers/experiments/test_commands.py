@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,9 @@ def test_from_plan_to_report(experiment, tmp_path: Path) -> None:  # type: ignor
     assert (said.exit_code, "18 day(s) left" in said.output or "19 day(s) left" in said.output) == (0, True), (
         said.output
     )
+    document = json.loads(experiment("status", "boots", "--as-of", "2031-01-30", "--json").output)
+    assert document["alarms"] == []
+    assert set(document["exposed"]) == {"control", "suggestions"}
     said = experiment("report", "boots", "--as-of", "2031-03-01")
     assert said.exit_code == 0, said.output
     assert {path.name for path in (tmp_path / "reports").iterdir()} == {"boots.md", "boots.html"}
