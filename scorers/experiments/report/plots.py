@@ -70,7 +70,7 @@ def power_plot(effects: Sequence[float], powers: Sequence[float], planned: float
     axes.plot([100 * effect for effect in effects], [100 * power for power in powers], color=_ACCENT, linewidth=2)
     axes.axhline(100 * wanted, color=_QUIET, linewidth=1, linestyle=":")
     axes.axvline(100 * planned, color=_SECOND, linewidth=1, linestyle="--")
-    axes.annotate("planned", (100 * planned, 3), color=_SECOND, fontsize=8, ha="left")
+    axes.annotate("planned", (100 * planned, 92), (4, 0), textcoords="offset points", color=_SECOND, fontsize=8)
     axes.set_ylim(0, 102)
     axes.set_xlabel(f"true effect, {unit}")
     axes.set_ylabel("power, %")
