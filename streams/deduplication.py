@@ -59,11 +59,14 @@ class Deduplication:
     def purge(self) -> None:
         """Free ids that are forgotten. Changes no verdict; costs little: only once they may be half of all."""
         if len(self._seen) >= self._purge_at:
-            bound = self.bound
-            self._seen = {event_id: time for event_id, time in self._seen.items() if time >= bound}
-            self._purge_at = max(_FEWEST_IDS_TO_PURGE, 2 * len(self._seen))
+            self._drop_forgotten()
 
     def remembered(self) -> dict[str, int]:
-        """First event time of each id that is not forgotten."""
+        """First event time of each id that is not forgotten. Valid until the next event."""
+        self._drop_forgotten()
+        return self._seen
+
+    def _drop_forgotten(self) -> None:
         bound = self.bound
-        return {event_id: time for event_id, time in self._seen.items() if time >= bound}
+        self._seen = {event_id: time for event_id, time in self._seen.items() if time >= bound}
+        self._purge_at = max(_FEWEST_IDS_TO_PURGE, 2 * len(self._seen))

@@ -27,7 +27,7 @@ from scorers.training.towers.pairs import NoPairs, Pairs, tower_data
 from streams.contracts.messages import ProductState
 from streams.simulator.states import write_states
 from tests.market import UNTIL_MS, make_market, make_past
-from tests.unit.scorers.towers import DIMENSION, MAX_TOKENS, tower_market
+from tests.unit.scorers.training.towers import DIMENSION, MAX_TOKENS, tower_market
 
 OPTIONS = Options(batch=64, epochs=4, rate=0.02, pull=0.0)
 

@@ -23,7 +23,7 @@ from scorers.training.measures import Curve, Round, grouped_ndcg, measure
 from scorers.training.ranker import calibrate
 from scorers.training.tuning import tune
 
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[4]
 NAMES = ("dense", "price", "lexical", "noise", "promoted", "category")
 FEATURES = Features(NAMES, ["q", "q", "q", "q", "q", "c"])
 

@@ -13,7 +13,7 @@ from scorers.cli import app
 from scorers.pipeline import judging
 from scorers.pipeline.judging import FIRST_SEED, judge_markets
 from scorers.pipeline.markets import MARKETS
-from tests.unit.scorers.test_merging import report
+from tests.unit.scorers.evaluation.test_merging import report
 
 
 def test_a_market_that_was_judged_is_not_judged_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
