@@ -46,7 +46,6 @@ def setup(level: str = "INFO") -> None:
     root.setLevel(level)
     for name in _NOISY:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
-    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # what it raises it logs as well, with the stack
 
 
 def get_logger(name: str) -> logging.Logger:

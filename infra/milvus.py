@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from infra.reach import until_reachable
@@ -28,6 +29,8 @@ def client(settings: Settings, timeout_s: float) -> MilvusClient:
     """A client, in one try. Raises pymilvus's own errors."""
     from pymilvus import MilvusClient
 
+    # What it raises it logs as well, with the stack; its import sets the level anew.
+    logging.getLogger("pymilvus").setLevel(logging.CRITICAL)
     new = MilvusClient(uri=settings.milvus_uri, token=settings.milvus_token, timeout=timeout_s, grpc_options=_GRPC)
     new.list_collections()
     return new
