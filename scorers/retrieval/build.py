@@ -38,7 +38,7 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
             advance,
             settings.min_distinct_shoppers,
         )
-    index = KeywordIndex(client, settings, encoder, clock)
+    index = KeywordIndex(client, settings, encoder, clock, history.canonical.version)
     with steps.step("keywords into Milvus") as advance:
         return index.build(table.keywords, table.vectors, advance)
 

@@ -39,8 +39,9 @@ class DiscoveredKeywords:
             log.warning("%d new keywords are not indexed yet: %s", len(keywords), reason)
 
     def _open(self) -> KeywordIndex:
-        encoder = load(self._settings.bundle_path, self._settings).encoder()
-        return KeywordIndex(milvus.connect(self._settings), self._settings, encoder, SystemClock())
+        made = load(self._settings.bundle_path, self._settings)
+        client = milvus.connect(self._settings)
+        return KeywordIndex(client, self._settings, made.encoder(), SystemClock(), made.manifest.dictionary)
 
 
 def keyword_index(settings: Settings) -> DiscoveredKeywords:

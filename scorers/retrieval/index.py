@@ -16,7 +16,8 @@ from scorers.keywords.table import Keyword, is_public, private_to
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.index_check import IndexBroken, check
 from scorers.retrieval.neighbours import Hit
-from scorers.retrieval.versions import IndexMissing, Versions, is_by
+from scorers.retrieval.versions import IndexMissing, Versions, is_of
+from streams.canonical import NO_VERSION, named
 from streams.contracts.events import UNKNOWN_CATEGORY
 
 if TYPE_CHECKING:
@@ -41,18 +42,22 @@ _FIELDS = ("canonical", "text", "category", "volume", "volume_last_day", "shoppe
 
 
 class KeywordIndex:
-    """The collection behind the alias `settings.keyword_collection`, or, when another encoder embedded that one, the
-    newest of our own encoder's: vectors of two encoders can't be compared.
+    """The collection behind the alias `settings.keyword_collection`, or, when that one is of another make than ours,
+    the newest of ours: neither vectors of two encoders nor canonical forms of two dictionaries can be compared.
 
-    A collection's name is the index version: alias, build time, and hashes of encoder and keywords.
+    A collection's name is the index version: alias, build time, and hashes of make and keywords.
     """
 
-    def __init__(self, client: MilvusClient, settings: Settings, encoder: Encoder, clock: Clock) -> None:
+    def __init__(
+        self, client: MilvusClient, settings: Settings, encoder: Encoder, clock: Clock, dictionary: str = NO_VERSION
+    ) -> None:
+        """`dictionary`: version of the one whose canonical forms the keywords are."""
         self._client = client
         self._alias = settings.keyword_collection
         self._counts_shoppers = settings.min_distinct_shoppers > 1
         self._versions = Versions(client, self._alias)
         self._encoder = encoder
+        self._make = f"encoder {encoder.name}, {named(dictionary)}"
         self._clock = clock
         self._version = self._behind_alias = ""
         self._version_read_at = 0
@@ -62,7 +67,7 @@ class KeywordIndex:
         """The collection that is searched, looked up at most once in `_VERSION_TTL_MS`.
 
         Raises:
-            IndexMissing: none was built yet, or none with our encoder.
+            IndexMissing: none was built yet, or none of our make.
         """
         now = self._clock.now_ms()
         if not self._version or now - self._version_read_at >= _VERSION_TTL_MS:
@@ -75,15 +80,14 @@ class KeywordIndex:
             raise IndexMissing(f"Milvus has no alias {self._alias!r}: run `keypulse index build --history DIR`")
         if current == self._behind_alias:
             return self._version
-        ours = self._encoder.name
-        found = current if is_by(ours, current) else self._versions.embedded_by(ours)
+        found = current if is_of(self._make, current) else self._versions.newest_of(self._make)
         if not found:
             raise IndexMissing(
-                f"the keyword index {current} was embedded by another encoder than the bundle's, {ours}: "
-                "run `keypulse index build --history DIR` with that encoder (setting embedding_model)"
+                f"the keyword index {current} is of another make than the bundle ({self._make}): run `keypulse index "
+                "build --history DIR` with that encoder (setting embedding_model) and that dictionary published"
             )
         if found != current:
-            log.warning("index %s was embedded by another encoder than this bundle's; %s is searched", current, found)
+            log.warning("index %s is of another make than this bundle (%s); %s is searched", current, self._make, found)
         self._behind_alias = current
         return found
 
@@ -154,7 +158,7 @@ class KeywordIndex:
         Raises:
             IndexBroken: the new collection failed its check; it is dropped and the old index stays.
         """
-        name = self._versions.name(self._clock.now_ms(), self._encoder.name, msgspec.msgpack.encode(keywords))
+        name = self._versions.name(self._clock.now_ms(), self._make, msgspec.msgpack.encode(keywords))
         self._create(name, len(keywords), vectors.shape[1])
         try:
             for start in range(0, len(keywords), _BATCH):

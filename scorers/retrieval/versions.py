@@ -1,7 +1,7 @@
 """Versions of a Milvus collection behind one alias: the current one, and those that may still be needed.
 
-Kept are the one before it, for roll-back, and the newest that another encoder embedded: workers whose bundle has that
-encoder search it until they take up a bundle that fits the current one.
+Kept are the one before it, for roll-back, and the newest of another make (encoder and dictionary): workers whose bundle
+is of that make search it until they take up a bundle that fits the current one.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ class IndexMissing(Failure):
 
 
 class Versions:
-    """Collections named `<alias>_<build time>_<encoder>_<content>`, and the alias that readers use.
+    """Collections named `<alias>_<build time>_<make>_<content>`, and the alias that readers use.
 
-    Encoder and content are hashes of 8 digits. Milvus Lite keeps no description or property of a collection.
+    Make and content are hashes of 8 digits. Milvus Lite keeps no description or property of a collection.
     """
 
     def __init__(self, client: MilvusClient, alias: str) -> None:
         self._client = client
         self._alias = alias
 
-    def name(self, now_ms: int, encoder: str, content: bytes) -> str:
-        """Of a collection built now of vectors by the encoder of that name."""
-        return f"{self._alias}_{now_ms}_{_digits(encoder.encode())}_{_digits(content)}"
+    def name(self, now_ms: int, make: str, content: bytes) -> str:
+        """Of a collection of that make built now."""
+        return f"{self._alias}_{now_ms}_{_digits(make.encode())}_{_digits(content)}"
 
     def current(self) -> str:
         """The collection behind the alias; empty when there is none. Asking for one that is missing logs an error."""
@@ -45,18 +45,18 @@ class Versions:
         ours = re.compile(re.escape(self._alias) + r"_\d{13}_[0-9a-f]{8}_[0-9a-f]{8}")
         return sorted(name for name in self._client.list_collections() if ours.fullmatch(name))
 
-    def embedded_by(self, encoder: str) -> str:
-        """The newest collection by the encoder of that name; empty when there is none."""
-        return next((name for name in reversed(self.all()) if is_by(encoder, name)), "")
+    def newest_of(self, make: str) -> str:
+        """The newest collection of that make; empty when there is none."""
+        return next((name for name in reversed(self.all()) if is_of(make, name)), "")
 
     def swap_in(self, name: str) -> None:
         """Point the alias to a collection, and drop those that are not kept."""
         before = self.current()
         self._point(name, before)
         others = [other for other in self.all() if other != name]
-        by_another = [other for other in others if _encoder(other) != _encoder(name)]
+        of_another = [other for other in others if _make(other) != _make(name)]
         for other in others:
-            if other not in (before, *by_another[-1:]):
+            if other not in (before, *of_another[-1:]):
                 self._client.drop_collection(other)
 
     def roll_back(self) -> str:
@@ -80,12 +80,12 @@ class Versions:
             self._client.create_alias(collection_name=name, alias=self._alias)
 
 
-def is_by(encoder: str, name: str) -> bool:
-    """Whether the encoder of that name embedded a collection."""
-    return _encoder(name) == _digits(encoder.encode())
+def is_of(make: str, name: str) -> bool:
+    """Whether the collection of that name is of that make."""
+    return _make(name) == _digits(make.encode())
 
 
-def _encoder(name: str) -> str:
+def _make(name: str) -> str:
     return name.rsplit("_", 2)[1]
 
 

@@ -45,7 +45,7 @@ def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
 
     Raises:
         BundleRefused: the bundle is missing or does not match, or is of another dictionary than the streams.
-        IndexMissing: no keyword index was built, or none with the bundle's encoder.
+        IndexMissing: no keyword index was built, or none with the bundle's encoder and dictionary.
         IncompleteDictionary: the topic holds part of one.
         Unreachable: a server does not answer.
     """
@@ -62,7 +62,7 @@ def make_scorers(settings: Settings, arms: Arms, clock: Clock) -> BundleScorers:
 
 def _scorer(made: Bundle, settings: Settings, clock: Clock) -> Scorer:
     encoder = made.encoder()
-    index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
+    index = KeywordIndex(milvus.connect(settings), settings, encoder, clock, made.manifest.dictionary)
     days = made.manifest.history_days
     generator = CandidateGenerator(
         settings,

@@ -154,11 +154,23 @@ class OtherLetters(LetterEncoder):
         return super().encode(texts, progress)[:, ::-1]
 
 
+def test_a_reader_does_not_search_keywords_of_another_dictionary(index: KeywordIndex, clock: ManualClock) -> None:
+    table = keywords(30)
+    old = index.build(table, embed(table))
+    settings = Settings(keyword_collection=index._alias)
+    later = KeywordIndex(index._client, settings, LetterEncoder(), clock, dictionary="v2")
+    with pytest.raises(IndexMissing, match=r"the bundle \(encoder letters, dictionary v2\): run `keypulse index"):
+        _ = later.version
+    clock.advance_to(clock.now_ms() + 20_000)
+    new = later.build(table, embed(table))
+    assert (index.version, later.version) == (old, new)
+
+
 def test_a_reader_stays_with_the_index_of_its_encoder(index: KeywordIndex, clock: ManualClock) -> None:
     table = keywords(30)
     old = index.build(table, embed(table))
     other = KeywordIndex(index._client, Settings(keyword_collection=index._alias), OtherLetters(), clock)
-    with pytest.raises(IndexMissing, match=r"bundle's, other-letters: run `keypulse index build"):
+    with pytest.raises(IndexMissing, match=r"the bundle \(encoder other-letters, no dictionary\): run"):
         _ = other.version
     new = []
     for _ in range(3):
