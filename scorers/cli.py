@@ -141,25 +141,29 @@ def evaluate(
 
 
 @app.command("promote", rich_help_panel=PANEL)
-def promote(history: Annotated[Path, HISTORY], catalogue: Annotated[Path | None, CATALOGUE] = None) -> None:
+def promote(
+    history: Annotated[Path, HISTORY],
+    catalogue: Annotated[Path | None, CATALOGUE] = None,
+    as_json: AsJson = False,
+) -> None:
     """Make the challenger champion and put it into use, if it passes every rule of the gate. Exit code 1 if not.
 
     Example: keypulse promote --history .keypulse/history
     """
     from scorers.registry.promotion import promote_command
 
-    promote_command(history, catalogue)
+    promote_command(history, catalogue, as_json)
 
 
 @app.command("rollback", rich_help_panel=PANEL)
-def rollback() -> None:
+def rollback(as_json: AsJson = False) -> None:
     """Make the champion before the present one champion again, and put it into use.
 
     Example: keypulse rollback
     """
     from scorers.registry.promotion import rollback_command
 
-    rollback_command()
+    rollback_command(as_json)
 
 
 @_scorer.command("run")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -93,7 +95,7 @@ def rollback(settings: Settings, clock: Clock) -> Version:
     return before
 
 
-def promote_command(history: Path, catalogue: Path | None) -> None:
+def promote_command(history: Path, catalogue: Path | None, as_json: bool) -> None:
     """`keypulse promote`."""
     from infra.stack.state import settings
 
@@ -101,13 +103,22 @@ def promote_command(history: Path, catalogue: Path | None) -> None:
     table = Table("rule", "wanted", "found")
     for rule in rules:
         table.add_row(rule.name, rule.wanted, rule.found)
-    Console().print(table)
-    print(f"version {version.number} ({version.model_version}) is champion, its bundle in {settings().bundle_path}")
+    if not as_json:
+        Console().print(table)
+    _say("champion", version, settings().bundle_path, as_json, rules=[asdict(rule) for rule in rules])
 
 
-def rollback_command() -> None:
+def rollback_command(as_json: bool) -> None:
     """`keypulse rollback`."""
     from infra.stack.state import settings
 
-    version = rollback(settings(), SystemClock())
-    print(f"version {version.number} ({version.model_version}) is champion again, in {settings().bundle_path}")
+    _say("champion again", rollback(settings(), SystemClock()), settings().bundle_path, as_json)
+
+
+def _say(what: str, version: Version, bundle: Path, as_json: bool, **more: Any) -> None:
+    """Which version is in use by now."""
+    if as_json:
+        told = {"version": version.number, "model_version": version.model_version, "bundle": str(bundle)}
+        print(json.dumps(told | more))
+    else:
+        print(f"version {version.number} ({version.model_version}) is {what}, its bundle in {bundle}")
