@@ -18,6 +18,9 @@ from streams.contracts.events import EventName
 from streams.contracts.messages import CampaignState, ProductState
 from streams.history import BadHistory
 
+_MAY_BE_NULL = {"campaign"}
+"""Columns of events: what no campaign promoted is organic."""
+
 State = TypeVar("State", CampaignState, ProductState)
 
 
@@ -85,7 +88,7 @@ class History:
         """Columns of the events of one type, each id once (the copy that arrived first).
 
         Raises:
-            BadHistory: the file is missing, unreadable, or lacks a column.
+            BadHistory: the file is missing, unreadable, or lacks a column or a value.
         """
         path = self.folder / f"{name}.parquet"
         wanted = list(dict.fromkeys(["event_id", *columns]))
@@ -99,8 +102,14 @@ class History:
             frame = scan.select(wanted).collect()
         except FileNotFoundError:
             raise BadHistory(f"{path} is missing; `keypulse simulate history` writes such a folder") from None
-        except pl.exceptions.PolarsError as error:
+        except (pl.exceptions.PolarsError, OSError) as error:
             raise BadHistory(f"{path} is not a Parquet file that can be read: {error}") from None
+        for column in wanted:
+            if column not in _MAY_BE_NULL and (nulls := frame[column].null_count()):
+                raise BadHistory(
+                    f"{path}: column {column} has no value in {nulls:,} of {len(frame):,} rows; give each {name} event "
+                    "its own, or leave the event out"
+                )
         return frame.unique("event_id", keep="first", maintain_order=True).select(columns)
 
     def _states(self, name: str, state: type[State]) -> list[State]:
@@ -109,6 +118,8 @@ class History:
             lines = path.read_bytes().splitlines()
         except FileNotFoundError:
             raise BadHistory(f"{path} is missing; one {state.__name__} as JSON a line is expected") from None
+        except OSError as error:
+            raise BadHistory(f"{path} cannot be read: {error}") from None
         decoder = msgspec.json.Decoder(state)
         states = []
         for number, line in enumerate(lines, start=1):

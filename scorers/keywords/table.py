@@ -87,7 +87,7 @@ def keyword_table(
 def canonical_column(frame: pl.DataFrame, column: str, canonical: CanonicalForms) -> pl.DataFrame:
     """`frame` with `canonical`, the canonical form of its text `column`."""
     texts = frame.get_column(column).unique()
-    forms = pl.DataFrame({column: texts, "canonical": [canonical(text) for text in texts]})
+    forms = pl.DataFrame({column: texts, "canonical": pl.Series(map(canonical, texts), dtype=pl.String)})
     return frame.join(forms, on=column, how="left", maintain_order="left")
 
 

@@ -123,6 +123,12 @@ def test_an_unusable_history_says_what_is_wrong(tmp_path: Path) -> None:
     pl.DataFrame({"event_id": ["a"]}).write_parquet(tmp_path / "purchase.parquet")
     with pytest.raises(BadHistory, match="column event_time is missing"):
         _ = History(tmp_path).purchases
+    nulls = {name: [name, None] for name in ("event_id", "event_time", "shopper", "item")}
+    pl.DataFrame(nulls | {"event_id": ["a", "b"]}).write_parquet(tmp_path / "purchase.parquet")
+    with pytest.raises(BadHistory, match="column event_time has no value in 1 of 2 rows"):
+        _ = History(tmp_path).purchases
+    with pytest.raises(BadHistory, match=r"click\.parquet is not a Parquet file that can be read: Not a directory"):
+        _ = History(tmp_path / "click.parquet").clicks
     (tmp_path / "products.jsonl").write_text('{"item": 3}')
     with pytest.raises(BadHistory, match=r"products\.jsonl, line 1"):
         _ = History(tmp_path).products
