@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
 
 import msgspec
 import numpy as np
@@ -14,6 +15,7 @@ from infra.clock import Clock
 from infra.settings import HOUR_MS, Settings
 from infra.topics import Topics
 from streams import history
+from streams.bench.report import Pace, pace
 from streams.contracts.events import EVENT_TYPES
 from streams.simulator.history import events_per_search, write_history
 from streams.simulator.market import Plan, build, with_searches
@@ -38,15 +40,18 @@ class Sent:
         return sum(self.records.values())
 
 
-def make(folder: Path, events: int, hours: float, settings: Settings, clock: Clock, seed: int = 1) -> None:
-    """Write about `events` events of the last `hours` into `folder`, some twice and some late, as in `simulate`."""
+def make(folder: Path, events: int, hours: float, settings: Settings, clock: Clock, seed: int = 1) -> Pace:
+    """Write about `events` events of the last `hours` into `folder`, some twice and some late, as in `simulate`; the
+    pace of writing them."""
     until = clock.now_ms() - _ENDED_MS_AGO
     market = build(
         Plan(seed=seed, start_ms=until - int(hours * HOUR_MS), until_ms=until, searches=max(1, events // 8)),
         None,
     )
     market = with_searches(market, max(1, round(events / 1.01 / events_per_search(market))))
-    write_history(market, folder, settings.late_horizon_ms, settings.currency)
+    began = perf_counter()
+    written = write_history(market, folder, settings.late_horizon_ms, settings.currency)
+    return pace(written.total, perf_counter() - began)
 
 
 def send(

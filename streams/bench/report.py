@@ -55,6 +55,19 @@ def result(
     )
 
 
+class Pace(Struct, frozen=True, kw_only=True):
+    """Something that needs no broker."""
+
+    events: int
+    seconds: float
+    events_per_second: float
+
+
+def pace(events: int, seconds: float) -> Pace:
+    """So many events in so many seconds."""
+    return Pace(events=events, seconds=round(seconds, 3), events_per_second=round(events / seconds, 1))
+
+
 class Function(Struct, frozen=True, kw_only=True):
     """A function's own time, i.e. without that of the functions of ours that it calls."""
 
@@ -101,6 +114,8 @@ class Report(Struct, frozen=True, kw_only=True):
     """keypulse, plain_agent, limit."""
     ratios: dict[str, float]
     """Of events/s: keypulse over each of the others; and of CPU time an event."""
+    offline: dict[str, Pace]
+    """history: written by the simulator; backfill: that history counted."""
     profile: dict[str, Profile]
     """By stage."""
 
@@ -138,7 +153,21 @@ def tables(report: Report) -> list[Table]:
             f"{result.cpu_us_per_event['all']:.1f}",
             "-" if exact is None else f"{exact.compared - exact.mismatches:,} of {exact.compared:,}",
         )
-    return [comparison, _cpu(ours), *(_profile(stage, profile) for stage, profile in report.profile.items())]
+    return [
+        comparison,
+        _offline(report.offline),
+        _cpu(ours),
+        *(_profile(stage, profile) for stage, profile in report.profile.items()),
+    ]
+
+
+def _offline(offline: dict[str, Pace]) -> Table:
+    table = Table(title="Without a broker")
+    for heading in ("", "events", "s", "events/s"):
+        table.add_column(heading, justify="left" if not heading else "right")
+    for name, one in offline.items():
+        table.add_row(name, f"{one.events:,}", f"{one.seconds:.2f}", f"{one.events_per_second:,.0f}")
+    return table
 
 
 def _cpu(result: Result) -> Table:

@@ -1,4 +1,4 @@
-"""The benchmark in one go: events, then each contender on topics of its own, then the profile."""
+"""The benchmark in one go: events, their backfill, then each contender on topics of its own, then the profile."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from infra.stack import state
 from infra.stack.supervisor import Supervisor
 from streams.app import STAGES
 from streams.bench import events, limit, pipeline, plain, profiling
+from streams.bench.offline import backfill
 from streams.bench.processes import Pids
 from streams.bench.report import Events, Machine, Profile, Report, Result, ratios
 
@@ -84,7 +85,9 @@ def run(
     load_before = os.getloadavg()[0]
     folder = settings.home.absolute() / "bench-history"
     progress("making events", 0, 0)
-    events.make(folder, size.events, size.hours, settings, clock)
+    offline = {"history": events.make(folder, size.events, size.hours, settings, clock)}
+    progress("backfill", 0, 0)
+    offline["backfill"] = backfill(folder, settings.model_copy(update={"home": settings.home / "backfill"}))
 
     ours, sent = _sent("keypulse", folder, size.events, settings, progress)
     results: dict[str, Result] = {}
@@ -114,6 +117,7 @@ def run(
         ),
         results=results,
         ratios=ratios(results),
+        offline=offline,
         profile=_profiles(folder, size, settings, progress),
     )
 

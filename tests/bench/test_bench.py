@@ -29,3 +29,4 @@ def test_every_contender_drains_all_events_and_ours_is_exact(
     assert plain.exactness.compared > 100
     assert set(ours.cpu_us_per_event) == {"shopper", "entity", "all", *pids}
     assert set(report.profile) == {"shopper", "entity"}
+    assert report.offline["history"].events == report.offline["backfill"].events >= ours.events

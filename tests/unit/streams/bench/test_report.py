@@ -34,6 +34,7 @@ def _report() -> Report:
         events=Events(records={"search": 100, "impression": 900}, mean_bytes=250.0, span_s=3_600.0),
         results=results,
         ratios=reports.ratios(results),
+        offline={"history": reports.pace(900_000, 1), "backfill": reports.pace(900_000, 7.5)},
         profile={"shopper": profile, "entity": profile},
     )
 
@@ -49,7 +50,7 @@ def test_ratios_are_ours_over_each_other() -> None:
 
 def test_json_has_the_documented_keys() -> None:
     told = json.loads(reports.to_json(_report()))
-    assert set(told) == {"machine", "events", "results", "ratios", "profile"}
+    assert set(told) == {"machine", "events", "results", "ratios", "offline", "profile"}
     assert set(told["results"]) == {"keypulse", "limit", "plain_agent"}
     assert told["results"]["keypulse"]["exactness"] == {"compared": 70, "mismatches": 0, "examples": []}
     assert told["results"]["limit"]["exactness"] is None
@@ -66,6 +67,7 @@ def test_tables_show_each_contender_and_each_group() -> None:
     assert "0.25x" in shown
     assert "100.00x" in shown
     assert "70 of 70" in shown
+    assert "120,000" in shown
     assert "321" in shown
     assert "EventDecoder.decode 2.00" in shown
 
