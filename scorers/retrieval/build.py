@@ -11,7 +11,7 @@ from infra.settings import Settings
 from infra.steps import Steps
 from scorers.history import History
 from scorers.keywords.embedded import embedded_keywords, keyword_folder
-from scorers.retrieval.encoders import OnnxEncoder
+from scorers.retrieval.encoders import OnnxEncoder, catalogue_encoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.index import KeywordIndex
 from scorers.retrieval.versions import Versions
@@ -33,7 +33,7 @@ def build(folder: Path, settings: Settings, clock: Clock, steps: Steps) -> str:
     with steps.step("keywords embedded") as advance:
         table = embedded_keywords(
             history,
-            encoder,
+            catalogue_encoder(encoder),
             keyword_folder(settings),
             advance,
             settings.min_distinct_shoppers,

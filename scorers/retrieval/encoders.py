@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -27,6 +29,7 @@ DEFAULT_MODEL = "all-MiniLM-L6-v2"
 DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Of `model.safetensors` as sentence-transformers published it; the wheel's copy must be the same."""
 MAX_TOKENS = 64
+_AT_ONCE = 1024
 KNOWN_SCALE = (0.30, 0.54)
 """Cosines by the known model: a tenth and a half of the pairs that belong together lie below. On a simulated market."""
 KEYWORD_GRAPH, PRODUCT_GRAPH = "encoder.onnx", "product.onnx"
@@ -62,21 +65,29 @@ class Encoder(Protocol):
 
 
 class SentenceTransformerEncoder:
-    """The model as sentence-transformers runs it: for training and export, not for workers (torch)."""
+    """The model as sentence-transformers runs it, loaded at its first text: not for workers (torch)."""
 
-    def __init__(self, model: str = DEFAULT_MODEL, batch: int = 64) -> None:
-        self.model = load_sentence_transformer(model)
+    def __init__(self, model: str = DEFAULT_MODEL) -> None:
         self.name = model
-        self._batch = batch
+
+    @cached_property
+    def _model(self) -> Any:
+        return load_sentence_transformer(self.name)
 
     def encode(self, texts: Sequence[str], progress: Progress | None = None) -> NDArray[np.float32]:
-        # Batches of similar length waste little on padding; sentence-transformers sorts by length itself.
-        vectors = self.model.encode(
-            list(texts), batch_size=self._batch, normalize_embeddings=True, show_progress_bar=False
-        )
-        if progress:
-            progress(len(texts))
-        return np.asarray(vectors, dtype=np.float32).reshape(len(texts), -1)
+        """As `Encoder`.
+
+        Raises:
+            EncoderError: the model cannot be had.
+        """
+        rows = []
+        for start in range(0, len(texts), _AT_ONCE):
+            some = list(texts[start : start + _AT_ONCE])
+            # It sorts them by length, so that little of a batch is padding.
+            rows.append(self._model.encode(some, batch_size=64, normalize_embeddings=True, show_progress_bar=False))
+            if progress:
+                progress(len(some))
+        return np.concatenate(rows, dtype=np.float32) if rows else np.zeros((0, 0), dtype=np.float32)
 
     def encode_products(
         self, products: Sequence[ProductState], progress: Progress | None = None
@@ -199,6 +210,14 @@ class OnnxEncoder:
 
     def _run(self, graph: Any, inputs: dict[str, NDArray[np.int64]]) -> NDArray[np.float32]:
         return np.asarray(graph.run(None, inputs)[0][0], dtype=np.float32)
+
+
+def catalogue_encoder(export: OnnxEncoder) -> Encoder:
+    """What embeds keywords in bulk, to be searched by what `export` embeds: the model that it was made of, in full
+    precision, where sentence-transformers is installed; else, and for towers, which are no such model, `export`."""
+    if export.has_towers or find_spec("sentence_transformers") is None:
+        return export
+    return SentenceTransformerEncoder(export.description.model)
 
 
 def _session(path: Path) -> Any:

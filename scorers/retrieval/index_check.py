@@ -24,8 +24,9 @@ MIN_RECALL = 0.98
 DEPTH = 100
 _SAMPLE = 100
 _CANARIES = 20
-_NEAR = 0.98
-"""A canary's stored vector and one embedded again differ by rounding; another encoder's differs altogether."""
+_NEAR = 0.95
+"""A canary's stored vector and one embedded again differ by int8 (of 4,000 keywords, .974 is the farthest) or by
+rounding; another encoder's differs altogether."""
 
 
 class IndexBroken(Failure):

@@ -27,7 +27,7 @@ from scorers.ranking.explanation import plot_summary
 from scorers.ranking.features import Vocabulary, feature_names, feature_types, matrix, ranker_windows, vocabulary_of
 from scorers.ranking.model import TARGETS, Calibration, PairModel, Probabilities
 from scorers.retrieval.catalogue import KeywordCatalogue
-from scorers.retrieval.encoders import OnnxEncoder
+from scorers.retrieval.encoders import Encoder, OnnxEncoder, catalogue_encoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.matching import Matcher
 from scorers.training.dataset import HIDDEN_SHARE, as_clicked, examples, facts_of, hide_pairs, join_vectors, label_rows
@@ -93,9 +93,7 @@ class Source(Protocol):
         """What keywords count under."""
         ...
 
-    def keywords(
-        self, encoder: OnnxEncoder, settings: Settings, progress: Callable[[int, int], None]
-    ) -> EmbeddedKeywords:
+    def keywords(self, encoder: Encoder, settings: Settings, progress: Callable[[int, int], None]) -> EmbeddedKeywords:
         """All keywords, embedded."""
         ...
 
@@ -133,9 +131,7 @@ class EventLog:
         """As of the end of the history."""
         return self.history.products
 
-    def keywords(
-        self, encoder: OnnxEncoder, settings: Settings, progress: Callable[[int, int], None]
-    ) -> EmbeddedKeywords:
+    def keywords(self, encoder: Encoder, settings: Settings, progress: Callable[[int, int], None]) -> EmbeddedKeywords:
         """See `Source`; kept for the next command."""
         return embedded_keywords(
             self.history, encoder, keyword_folder(settings), progress, settings.min_distinct_shoppers
@@ -187,7 +183,7 @@ def train(
     with steps.step("embedding model"):
         encoder = OnnxEncoder(ensure_export(settings))
     with steps.step("keywords embedded") as advance:
-        keywords = source.keywords(encoder, settings, advance)
+        keywords = source.keywords(catalogue_encoder(encoder), settings, advance)
     vocabulary = vocabulary_of(source.products)
     matcher = Matcher(encoder, KeywordCatalogue(keywords.keywords, keywords.vectors))
     learning = source.training_set(matcher, vocabulary, settings, steps)

@@ -15,7 +15,7 @@ from scorers.keywords.embedded import embedded_keywords, keyword_folder
 from scorers.retrieval.build import build
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
-from scorers.retrieval.encoders import OnnxEncoder
+from scorers.retrieval.encoders import OnnxEncoder, catalogue_encoder
 from scorers.retrieval.export import encoder_folder
 from scorers.retrieval.index import KeywordIndex
 from scorers.retrieval.neighbours import ExactNeighbours
@@ -34,7 +34,7 @@ def test_candidates_by_milvus_equal_exact_ones(integration_settings: Settings, t
 
     history = History(tmp_path / "history")
     encoder = OnnxEncoder(encoder_folder(settings))
-    table = embedded_keywords(history, encoder, keyword_folder(settings))
+    table = embedded_keywords(history, catalogue_encoder(encoder), keyword_folder(settings))
     index = KeywordIndex(milvus.connect(settings), settings, encoder, clock)
     assert index.version == version
 

@@ -57,10 +57,11 @@ class Ranked:
         return found | {f"recall@{DEPTH}": estimate(self.recalls(), self.makers())}
 
 
-def ranked_by_sources(real: RealText, encoder: Encoder, settings: Settings) -> dict[str, Ranked]:
-    """By each source that needs no events, fused as served, and fused by measured weights."""
+def ranked_by_sources(real: RealText, encoder: Encoder, of_catalogue: Encoder, settings: Settings) -> dict[str, Ranked]:
+    """By each source that needs no events, fused as served, and fused by measured weights; products are embedded by
+    `encoder`, keywords by `of_catalogue`."""
     keywords = [Keyword(canonical=canonical, text=text) for canonical, text in real.texts.items()]
-    catalogue = KeywordCatalogue(keywords, encoder.encode([keyword.text for keyword in keywords]))
+    catalogue = KeywordCatalogue(keywords, of_catalogue.encode([keyword.text for keyword in keywords]))
     generator = CandidateGenerator(settings, encoder, catalogue, ExactNeighbours(catalogue, "real"), ManualClock(0))
     queries = generator.read([ItemRequest(product, product.seller) for product in real.products])
     sources = [source for source in generator.sources if source.name in _ASKED]

@@ -10,7 +10,7 @@ from infra.settings import Settings
 from infra.steps import Steps
 from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
-from scorers.retrieval.encoders import OnnxEncoder
+from scorers.retrieval.encoders import OnnxEncoder, catalogue_encoder
 from scorers.retrieval.judging.compared import TUNED, UNTUNED
 from scorers.retrieval.judging.fields import tried_on_market, tried_on_real_text
 from scorers.retrieval.judging.market import DEPTHS, JudgedItems, Lists, RetrievalAsOf
@@ -66,8 +66,8 @@ def known_to_each(
     found = {}
     for name, encoder in encoders.items():
         with steps.step(f"keywords embedded, {name}") as advance:
-            folder = settings.home / "judging" / encoder.name
-            found[name] = embedded_keywords(history, encoder, folder, advance, settings.min_distinct_shoppers)
+            folder, of_catalogue = settings.home / "judging" / encoder.name, catalogue_encoder(encoder)
+            found[name] = embedded_keywords(history, of_catalogue, folder, advance, settings.min_distinct_shoppers)
     return found
 
 
@@ -134,7 +134,10 @@ def on_real_text(
     real: RealText, encoders: Mapping[str, OnnxEncoder], settings: Settings, fields: bool = False
 ) -> OnRealText:
     """On a catalogue's words. `fields`: as in `on_market`."""
-    ranked = {name: ranked_by_sources(real, encoder, settings) for name, encoder in encoders.items()}
+    ranked = {
+        name: ranked_by_sources(real, encoder, catalogue_encoder(encoder), settings)
+        for name, encoder in encoders.items()
+    }
     untuned = ranked[UNTUNED]
     rows = {name: one.estimates() for name, one in untuned.items() if name not in ("dense", "fused", "weighted")}
     rows |= {name: of["dense"].estimates() for name, of in ranked.items()}

@@ -9,7 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scorers.retrieval.encoders import DEFAULT_MODEL, EncoderError, OnnxEncoder, SentenceTransformerEncoder
+from scorers.retrieval.encoders import (
+    DEFAULT_MODEL,
+    EncoderError,
+    OnnxEncoder,
+    SentenceTransformerEncoder,
+    catalogue_encoder,
+)
 from scorers.retrieval.export import export
 
 TEXTS = [
@@ -47,6 +53,22 @@ def test_a_vector_does_not_depend_on_its_batch_mates(folder: Path) -> None:
     done: list[int] = []
     np.testing.assert_array_equal(encoder.encode(TEXTS * 20, done.append), alone)
     assert sum(done) == len(TEXTS) * 20
+
+
+@pytest.mark.slow
+def test_a_catalogue_is_embedded_in_full_precision_where_it_can_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = OnnxEncoder(folder)
+    encoder, done = catalogue_encoder(export), list[int]()
+    assert encoder.name != export.name, "a table embedded by one is never taken for the other's"
+    many = [f"{text} {number}" for number in range(200) for text in TEXTS]
+    np.testing.assert_allclose(encoder.encode(many, done.append)[-7:], encoder.encode(many[-7:]), atol=1e-4)
+    assert sum(done) == len(many)
+    assert len(encoder.encode([])) == 0
+
+    monkeypatch.setattr("scorers.retrieval.encoders.find_spec", lambda name: None)
+    assert catalogue_encoder(export) is export
 
 
 @pytest.mark.slow

@@ -153,7 +153,7 @@ def test_retrievers_see_title_and_price_only(real: RealText) -> None:
 
 
 def test_sources_are_ranked_on_real_text(real: RealText) -> None:
-    ranked = ranked_by_sources(real, LetterEncoder(), load())
+    ranked = ranked_by_sources(real, LetterEncoder(), LetterEncoder(), load())
     assert set(ranked) == {"dense", "bm25", "ngrams", "alignment", "fused", "weighted"}
     assert ranked["fused"].estimates()["mrr"].n == 4  # one product carries no keyword
     assert ranked["bm25"].estimates()["mrr"].mean == 1.0
