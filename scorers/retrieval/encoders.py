@@ -30,6 +30,7 @@ DEFAULT_MODEL_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fa
 """Of `model.safetensors` as sentence-transformers published it; the wheel's copy must be the same."""
 MAX_TOKENS = 64
 _AT_ONCE = 1024
+"""Texts between two signs of progress, where many are embedded together."""
 KNOWN_SCALE = (0.30, 0.54)
 """Cosines by the known model: a tenth and a half of the pairs that belong together lie below. On a simulated market."""
 KEYWORD_GRAPH, PRODUCT_GRAPH = "encoder.onnx", "product.onnx"
@@ -80,14 +81,16 @@ class SentenceTransformerEncoder:
         Raises:
             EncoderError: the model cannot be had.
         """
-        rows = []
+        vectors = np.zeros((len(texts), self._model.get_embedding_dimension()), dtype=np.float32)
         for start in range(0, len(texts), _AT_ONCE):
             some = list(texts[start : start + _AT_ONCE])
             # It sorts them by length, so that little of a batch is padding.
-            rows.append(self._model.encode(some, batch_size=64, normalize_embeddings=True, show_progress_bar=False))
+            vectors[start : start + len(some)] = self._model.encode(
+                some, batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            )
             if progress:
                 progress(len(some))
-        return np.concatenate(rows, dtype=np.float32) if rows else np.zeros((0, 0), dtype=np.float32)
+        return vectors
 
     def encode_products(
         self, products: Sequence[ProductState], progress: Progress | None = None

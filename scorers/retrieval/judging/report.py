@@ -66,8 +66,10 @@ def known_to_each(
     found = {}
     for name, encoder in encoders.items():
         with steps.step(f"keywords embedded, {name}") as advance:
-            folder, of_catalogue = settings.home / "judging" / encoder.name, catalogue_encoder(encoder)
-            found[name] = embedded_keywords(history, of_catalogue, folder, advance, settings.min_distinct_shoppers)
+            folder = settings.home / "judging" / encoder.name
+            found[name] = embedded_keywords(
+                history, catalogue_encoder(encoder), folder, advance, settings.min_distinct_shoppers
+            )
     return found
 
 
