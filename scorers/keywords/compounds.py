@@ -16,6 +16,8 @@ FREQUENCY_RATIO = 3
 """So many times as frequent each of two words must be as the one that they are split from."""
 MIN_SUPPORT = 0.3
 """Share of the keywords with the rarer spelling that others typed in the other."""
+MIN_SUPPORT_FAMILIAR = 2
+"""Keywords that must say so of a word of the language: one is chance."""
 SHORTEST = 4
 
 
@@ -31,12 +33,12 @@ class Compound(msgspec.Struct, frozen=True):
 
 
 def learn(evidence: Evidence, lexicon: Lexicon) -> list[Compound]:
-    """Compounds that the corpus gives evidence for. Names and familiar words are not split."""
+    """Compounds that the corpus gives evidence for. Names are not split."""
     words = evidence.words
     splits = {
         word: parts
         for word, count in words.items()
-        if word not in lexicon.names and word not in lexicon.familiar and (parts := _splits(word, count, words))
+        if word not in lexicon.names and (parts := _splits(word, count, words))
     }
     pairs = {pair for parts in splits.values() for pair in parts}
     bigrams: dict[tuple[str, str], float] = defaultdict(int)
@@ -55,7 +57,7 @@ def learn(evidence: Evidence, lexicon: Lexicon) -> list[Compound]:
         for (left, right), (supported, seen) in joined.items()
         if supported >= max(1, MIN_SUPPORT * seen) and words[left + right] >= bigrams[left, right]
     ]
-    found += _judge_splits(evidence, splits, bigrams)
+    found += _judge_splits(evidence, splits, bigrams, lexicon)
     return sorted(found, key=lambda one: (one.left, one.right, one.joins))
 
 
@@ -75,7 +77,10 @@ def _parts(word: str, splits: Mapping[str, Compound]) -> Words:
 
 
 def _judge_splits(
-    evidence: Evidence, splits: dict[str, list[tuple[str, str]]], bigrams: dict[tuple[str, str], float]
+    evidence: Evidence,
+    splits: dict[str, list[tuple[str, str]]],
+    bigrams: dict[tuple[str, str], float],
+    lexicon: Lexicon,
 ) -> Iterator[Compound]:
     seen: dict[str, int] = defaultdict(int)
     support: dict[tuple[str, str], int] = defaultdict(int)
@@ -90,7 +95,8 @@ def _judge_splits(
                     support[pair] += key(parts) in evidence.keys
     for word, pairs in splits.items():
         best = max(pairs, key=lambda pair: (support[pair], pair))
-        if support[best] >= max(1, MIN_SUPPORT * seen[word]):
+        least = MIN_SUPPORT_FAMILIAR if word in lexicon.familiar else 1
+        if support[best] >= max(least, MIN_SUPPORT * seen[word]):
             yield Compound(*best, False, support[best], seen[word])
 
 

@@ -102,7 +102,7 @@ def differ_in_meaning(typed: str, meant: str, strange: bool) -> bool:
 def _ends(word: str) -> dict[str, str]:
     """Each stem that the word may have, to what its ending makes of it; the longest ending decides."""
     return {
-        word[: len(word) - len(ending)].rstrip("e"): meaning
+        word[: len(word) - len(ending)].removesuffix("e"): meaning
         for ending, meaning in _ENDINGS.items()
         if word.endswith(ending) and len(word) - len(ending) >= 3
     }

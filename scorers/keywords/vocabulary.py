@@ -109,6 +109,7 @@ PLURALS = {
     "heroes": "hero",
     "pies": "pie",
     "ties": "tie",
+    "glasse": "glasses",
     "tvs": "tv",
     "cds": "cd",
     "dvds": "dvd",
@@ -155,37 +156,51 @@ SAME = {
 
 OPENERS = (
     "where can i buy, where to buy, i want to buy, i want, i need, i am looking for, looking for, show me, shop for, "
-    "best price for, best price on, cheapest price for, price of, any, buy, purchase, get"
+    "best price for, best price on, cheapest price for, price of, best place to buy, places to buy, in search of, "
+    "in need of, shopping for, searching for, any, buy, purchase, get"
 )
 CLOSERS = (
     "on line, deals, near me, free shipping, free delivery, with free shipping, with free delivery, for sale, on sale, "
-    "best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, in stock, please"
+    "best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, in stock, please, "
+    "store pickup, in store pickup, pickup today, for cheap, at low price"
 )
 """What people put before and after what they want; it says that they want to buy, not what."""
 
 ASKING = frozenset(
-    "find show get give buy purchase order shop shopping looking search searching need want best top price prices cost "
-    "where who have sell sells any some cheapest".split()
+    "find show get give buy purchase order shop shopping looking look search searching searched seek seeking need "
+    "needs needed want wants wanted wish browse browsing compare recommend recommended suggest deliver which what "
+    "where when why how who whose have has sell sells selling sold offer offers best top good great nice amazing "
+    "awesome excellent finest nicest coolest price prices pricing cost costs cheapest nearest closest any some".split()
 )
 ASKING_BESIDES = STOP_WORDS | frozenset(
-    "i me we us you do does can could is are am im if there please good great my".split()
+    "i im id ive we us me my you your it this that these those do does did can could will would should is are am was "
+    "were be if there here anyone someone anybody somebody much many really very please pls plz thanks trying going "
+    "better quality reliable decent rated trusted brand brands".split()
 )
 """Words that questions begin with, and those between them: do you have, find me, the best, who sells."""
 TELLING = frozenset(
-    "online shopping nearby deal deals price prices sale sales delivery shipping store stores shop shops discount "
-    "discounts offer offers buy order purchase stock cost amazon ebay walmart near".split()
+    "online nearby near deal deals price prices pricing priced sale sales clearance promo promos promotion promotions "
+    "delivery delivered deliver delivers shipping shipped store stores shop shops shopping outlet outlets supplier "
+    "suppliers seller sellers retailer retailers vendor vendors website websites marketplace discount discounts "
+    "discounted offer offers coupon coupons bargain bargains buy buying bought order ordered purchase purchased stock "
+    "available availability cost costs amazon ebay walmart etsy best cheapest need needed get please pls plz thanks "
+    "tomorrow tonight asap recommendations suggestions options".split()
 )
 TELLING_BESIDES = STOP_WORDS | frozenset(
-    "me my best cheap cheapest low lowest good great free fast now today please same day next week area local".split()
+    "me my i you we us it that there here is are was be do does did should would have has which what where how much "
+    "who cheap low lowest good great fast quick quickly overnight free now today same next day days week weekend area "
+    "local around money usa uk really very sell sells find found".split()
 )
-"""Words that end them: on sale now, best deals, online shopping, near me today."""
+"""Words that end them: on sale now, best deals, online shopping, near me today, which is best."""
 
 NAMES = _pairs(
     "top hat, top coat, top soil, top handle, top load, top loading, top loader, top freezer, top bunk, top box,"
     "top zip, top entry, top case, top mount, top shelf, shop light, shop vac, shop towel, shop stool, shop fan,"
     "shop press, shop sign, best friend, best man, best buy, best western, order book, order form, order pad, get well,"
     "play store, app store, photo shop, pet shop, coffee shop, work shop, cook book, body shop, barber shop, toy store,"
-    "thrift store, grocery store, book store, gift shop, doll store, play shop, card deal"
+    "thrift store, grocery store, book store, gift shop, doll store, play shop, card deal, wall outlet, power outlet,"
+    "electrical outlet, gfci outlet, usb outlet, smart outlet, dryer outlet, quality street, good night, good year,"
+    "great dane, great white"
 )
 """Where they do."""
 

@@ -83,6 +83,23 @@ def test_words_of_intent_go_and_words_of_the_product_stay() -> None:
     assert len({found.canonical(text) for text in ("calendar", "calendar 2024", "calendar 2025")}) == 3
 
 
+def test_a_question_around_a_keyword_goes_and_words_that_belong_to_a_product_stay() -> None:
+    asked = ("which rain boots is best", "who sells rain boots", "rain boots promo", "good rain boots", "rain boots asap")
+    others = {"wall": 90, "wall outlet": 5, "pot": 90, "stock pot": 5, "lego": 90, "lego ship": 5, "tank": 90}
+    found = dictionary({"rain boots": 50} | dict.fromkeys(asked, 2) | others | {"tank top": 20, "tank top online": 2})
+    assert together(found, "rain boots", *asked)
+    assert together(found, "tank top", "tank top online")
+    assert len({found.canonical(text) for text in (*others, "tank top")}) == len(others) + 1
+
+
+def test_a_word_of_the_language_is_split_where_several_keywords_say_so() -> None:
+    shirts = {"sweat shirt": 90, "blue sweat shirt": 60, "warm sweat shirt": 50, "sweat band": 50, "dress shirt": 70}
+    found = dictionary(shirts | {"sweatshirt": 4, "blue sweatshirt": 3})
+    assert together(found, "blue sweat shirt", "blue sweatshirt")
+    alone = dictionary({"car": 900, "pet": 800, "car pet": 900, "car pet seat": 500, "carpet": 9, "red carpet": 4})
+    assert not together(alone, "car pet", "carpet")
+
+
 def test_the_order_of_the_input_changes_nothing() -> None:
     texts = HEADPHONES | LAMPS
     backwards = dict(reversed(texts.items()))

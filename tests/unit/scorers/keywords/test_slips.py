@@ -50,6 +50,7 @@ def test_sizes_and_colours_are_never_slips() -> None:
     assert differ_in_meaning("wide", "wine", strange=False)
     assert not differ_in_meaning("withuot", "without", strange=True)
     assert not differ_in_meaning("toastor", "toaster", strange=True)
+    assert not differ_in_meaning("covee", "cover", strange=True)
 
 
 @given(
