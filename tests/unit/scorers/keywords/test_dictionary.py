@@ -84,7 +84,13 @@ def test_words_of_intent_go_and_words_of_the_product_stay() -> None:
 
 
 def test_a_question_around_a_keyword_goes_and_words_that_belong_to_a_product_stay() -> None:
-    asked = ("which rain boots is best", "who sells rain boots", "rain boots promo", "good rain boots", "rain boots asap")
+    asked = (
+        "which rain boots is best",
+        "who sells rain boots",
+        "rain boots promo",
+        "good rain boots",
+        "rain boots asap",
+    )
     others = {"wall": 90, "wall outlet": 5, "pot": 90, "stock pot": 5, "lego": 90, "lego ship": 5, "tank": 90}
     found = dictionary({"rain boots": 50} | dict.fromkeys(asked, 2) | others | {"tank top": 20, "tank top online": 2})
     assert together(found, "rain boots", *asked)
