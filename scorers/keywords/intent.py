@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from scorers.keywords import vocabulary
 from scorers.keywords.reading import Words, singular, words
@@ -31,9 +31,9 @@ def without_intent(typed: Words, weight: Callable[[Words], float]) -> Words:
     """
     left = typed
     while len(left) > 1:
-        shorter = _without_run(left)
-        if not shorter or weight(shorter) < weight(typed) or _other_year(left, weight):
-            shorter = _without_phrase(left)
+        typed_as_much = (shorter for shorter in _without_runs(left) if weight(shorter) >= weight(typed))
+        shorter = () if _other_year(left, weight) else next(typed_as_much, ())
+        shorter = shorter or _without_phrase(left)
         if not shorter:
             break
         left = shorter
@@ -53,20 +53,22 @@ def _without_phrase(typed: Words) -> Words:
     return ()
 
 
-def _without_run(typed: Words) -> Words:
-    """The words without those at the ends that people ask with, or a year; empty if there are none, or no others."""
+def _without_runs(typed: Words) -> Iterator[Words]:
+    """The words without a year, or without those that people ask with: at both ends, then at one."""
     if _YEAR.fullmatch(typed[-1]):
-        return typed[:-1]
+        yield typed[:-1]
+        return
     first, asks = _run(typed, vocabulary.ASKING, vocabulary.ASKING_BESIDES)
     last, tells = _run(typed[::-1], vocabulary.TELLING, vocabulary.TELLING_BESIDES)
-    if not (asks or tells):
-        return ()
     last = len(typed) - last
     if 0 < first < len(typed) and (typed[first - 1], singular(typed[first])) in vocabulary.NAMES:
         first = 0
     if 0 < last < len(typed) and (typed[last - 1], singular(typed[last])) in vocabulary.NAMES:
         last = len(typed)
-    return typed[first:last] if 0 < last - first < len(typed) else ()
+    ends = [(first, last)] if asks or tells else []
+    ends += [(first, len(typed))] if asks else []
+    ends += [(0, last)] if tells else []
+    yield from (typed[start:end] for start, end in ends if 0 < end - start < len(typed))
 
 
 def _run(typed: Words, strong: frozenset[str], weak: frozenset[str]) -> tuple[int, bool]:

@@ -157,39 +157,45 @@ SAME = {
 OPENERS = (
     "where can i buy, where to buy, i want to buy, i want, i need, i am looking for, looking for, show me, shop for, "
     "best price for, best price on, cheapest price for, price of, best place to buy, places to buy, in search of, "
-    "in need of, shopping for, searching for, any, buy, purchase, get"
+    "in need of, in the market for, interested in, shopping for, searching for, list of, what kind of, what kinds of, "
+    "what type of, what sort of, which kind of, must have, most wanted, any, buy, purchase, get"
 )
 CLOSERS = (
     "on line, deals, near me, free shipping, free delivery, with free shipping, with free delivery, for sale, on sale, "
     "best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, in stock, please, "
-    "store pickup, in store pickup, pickup today, for cheap, at low price"
+    "store pickup, in store pickup, pickup today, for cheap, at low price, cash on delivery, pay later, to cart, "
+    "to my cart, to basket, to my basket, in my cart, to wishlist, to my wishlist"
 )
 """What people put before and after what they want; it says that they want to buy, not what."""
 
 ASKING = frozenset(
-    "find show get give buy purchase order shop shopping looking look search searching searched seek seeking need "
-    "needs needed want wants wanted wish browse browsing compare recommend recommended suggest deliver which what "
-    "where when why how who whose have has sell sells selling sold offer offers best top good great nice amazing "
-    "awesome excellent finest nicest coolest price prices pricing cost costs cheapest nearest closest any some".split()
+    "find show get give buy buying purchase order reorder ordering shop shopping looking look search searching "
+    "searched seek seeking need needs needed want wants wanted wish prefer browse browsing compare recommend "
+    "recommended recommendations suggest suggestions tell add deliver display view which what where when why how who "
+    "whose have has sell sells selling sold offer offers deal deals sale sales bargain bargains discount discounts "
+    "discounted coupon coupons promo clearance best bestselling top good great nice amazing awesome excellent finest "
+    "nicest coolest latest newest trending popular favorite favorites favourite recommended rated price prices pricing "
+    "cost costs cheapest nearest closest nearby online delivery shipping delivered any some".split()
 )
 ASKING_BESIDES = STOP_WORDS | frozenset(
-    "i im id ive we us me my you your it this that these those do does did can could will would should is are am was "
-    "were be if there here anyone someone anybody somebody much many really very please pls plz thanks trying going "
-    "better quality reliable decent rated trusted brand brands".split()
+    "i im id ill ive we us me my you your it this that these those do does did can could will would should is are am "
+    "was were be if there here anyone someone anybody somebody much many really very please pls plz thanks like love "
+    "trying going about new better quality reliable decent trusted brand brands seller sellers store stores "
+    "fast quick quickly free same next day express local now today highly high low".split()
 )
 """Words that questions begin with, and those between them: do you have, find me, the best, who sells."""
 TELLING = frozenset(
     "online nearby near deal deals price prices pricing priced sale sales clearance promo promos promotion promotions "
     "delivery delivered deliver delivers shipping shipped store stores shop shops shopping outlet outlets supplier "
     "suppliers seller sellers retailer retailers vendor vendors website websites marketplace discount discounts "
-    "discounted offer offers coupon coupons bargain bargains buy buying bought order ordered purchase purchased stock "
-    "available availability cost costs amazon ebay walmart etsy best cheapest need needed get please pls plz thanks "
-    "tomorrow tonight asap recommendations suggestions options".split()
+    "discounted offer offers coupon coupons bargain bargains rebate rebates buy buying bought order ordered ordering "
+    "purchase purchased stock available availability cost costs amazon ebay walmart etsy best bestsellers cheapest "
+    "need needed get brands please pls plz thanks tomorrow tonight asap recommendations suggestions options".split()
 )
 TELLING_BESIDES = STOP_WORDS | frozenset(
     "me my i you we us it that there here is are was be do does did should would have has which what where how much "
     "who cheap low lowest good great fast quick quickly overnight free now today same next day days week weekend area "
-    "local around money usa uk really very sell sells find found".split()
+    "local around money cash usa uk really very sell sells find found".split()
 )
 """Words that end them: on sale now, best deals, online shopping, near me today, which is best."""
 
