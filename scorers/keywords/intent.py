@@ -54,27 +54,28 @@ def _without_phrase(typed: Words) -> Words:
 
 
 def _without_runs(typed: Words) -> Iterator[Words]:
-    """The words without a year, or without those that people ask with: at both ends, then at one."""
+    """The words without a year, or without words at the ends that people ask with, the shortest rest first."""
     if _YEAR.fullmatch(typed[-1]):
         yield typed[:-1]
         return
-    first, asks = _run(typed, vocabulary.ASKING, vocabulary.ASKING_BESIDES)
-    last, tells = _run(typed[::-1], vocabulary.TELLING, vocabulary.TELLING_BESIDES)
-    last = len(typed) - last
-    if 0 < first < len(typed) and (typed[first - 1], singular(typed[first])) in vocabulary.NAMES:
-        first = 0
-    if 0 < last < len(typed) and (typed[last - 1], singular(typed[last])) in vocabulary.NAMES:
-        last = len(typed)
-    ends = [(first, last)] if asks or tells else []
-    ends += [(first, len(typed))] if asks else []
-    ends += [(0, last)] if tells else []
-    yield from (typed[start:end] for start, end in ends if 0 < end - start < len(typed))
+    starts = {0, *_runs(typed, vocabulary.ASKING, vocabulary.ASKING_BESIDES)}
+    ends = {len(typed) - length for length in (0, *_runs(typed[::-1], vocabulary.TELLING, vocabulary.TELLING_BESIDES))}
+    rests = [(start, end) for start in starts for end in ends if 0 < end - start < len(typed)]
+    for start, end in sorted(rests, key=lambda rest: (rest[1] - rest[0], rest)):
+        if not (_is_name(typed, start) or _is_name(typed, end)):
+            yield typed[start:end]
 
 
-def _run(typed: Words, strong: frozenset[str], weak: frozenset[str]) -> tuple[int, bool]:
-    """How many of the first words are such as people ask with, and whether a strong one is among them."""
+def _runs(typed: Words, strong: frozenset[str], weak: frozenset[str]) -> tuple[int, ...]:
+    """How many of the first words are such as people ask with: all in a row, and up to the last strong one."""
     length = next((place for place, word in enumerate(typed) if word not in strong and word not in weak), 0)
-    return length, not strong.isdisjoint(typed[:length])
+    last = max((place + 1 for place in range(length) if typed[place] in strong), default=0)
+    return (length, last) if last else ()
+
+
+def _is_name(typed: Words, cut: int) -> bool:
+    """Whether a cut before that word would part a name."""
+    return 0 < cut < len(typed) and (typed[cut - 1], singular(typed[cut])) in vocabulary.NAMES
 
 
 def _other_year(typed: Words, weight: Callable[[Words], float]) -> bool:

@@ -9,10 +9,10 @@ from rapidfuzz.distance import OSA
 from scorers.keywords import vocabulary
 
 SHORTEST = 4
-"""No shorter word is mended, or taken for what was meant."""
+"""No shorter word is mended, or taken for what was meant, but a stop word of three letters."""
 _COST_BY_LENGTH = ((4, 1), (6, 2), (7, 3))
 """From this length on a word may have a slip of this cost;"""
-_COST_BY_LENGTH_OF_KNOWN = ((4, 2), (6, 3))
+_COST_BY_LENGTH_OF_KNOWN = ((3, 2), (6, 3))
 """the same where the word that is meant is known to be one: another is then hardly a word of its own."""
 
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")

@@ -16,6 +16,7 @@ import msgspec
 from scorers.keywords.lexicon import Lexicon
 from scorers.keywords.reading import Words, key, singular
 from scorers.keywords.slips import SHORTEST, differ_in_meaning, most_cost, slip_cost
+from scorers.keywords.vocabulary import STOP_WORDS
 
 FREQUENCY_RATIO = {1: 1.5, 2: 5.0, 3: 5.0}
 """By cost of the slip: so many times as frequent the word that is meant must be, if it is a known one and the other is
@@ -64,7 +65,7 @@ class Speller:
         frequent = {word for word in weights if word.isalpha() and weight[singular(word)] >= FREQUENCY_RATIO[1]}
         plurals = {one + "s" for word in frequent if not (one := singular(word)).endswith("s")}
         for word in sorted(frequent | {plural for plural in plurals if singular(plural) in weight}):
-            if most_cost(len(word)):
+            if len(word) >= SHORTEST or word in STOP_WORDS:
                 for rest in _shortened(word):
                     self._index[rest].append(word)
 
@@ -107,7 +108,7 @@ def _by_singular(counts: Mapping[str, float]) -> dict[str, float]:
     return dict(total)
 
 
-def judge(texts: Iterable[Words], suspects: Suspects, keys: Collection[str], lexicon: Lexicon) -> list[Repair]:
+def judge(texts: Collection[Words], suspects: Suspects, keys: Collection[str], lexicon: Lexicon) -> list[Repair]:
     """Of the suspected slips those that enough keywords support."""
     seen: dict[str, int] = defaultdict(int)
     support: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
@@ -116,7 +117,7 @@ def judge(texts: Iterable[Words], suspects: Suspects, keys: Collection[str], lex
             continue
         for word in suspected:
             seen[word] += 1
-        for changes in _supported(typed, suspected, suspects, keys):
+        for changes in _supported(typed, suspected, suspects, keys, texts):
             for word, meant in changes.items():
                 support[word][meant] += 1
     repairs = []
@@ -130,9 +131,12 @@ def judge(texts: Iterable[Words], suspects: Suspects, keys: Collection[str], lex
 
 
 def _supported(
-    typed: Words, suspected: list[str], suspects: Suspects, keys: Collection[str]
+    typed: Words, suspected: list[str], suspects: Suspects, keys: Collection[str], texts: Collection[Words]
 ) -> Iterator[dict[str, str]]:
-    """The ways of changing suspected words, as few as will do, that give a keyword which others typed."""
+    """The ways of changing suspected words, as few as will do, that give a keyword which others typed.
+
+    A stop word is no part of a keyword: others must have typed the very text with it.
+    """
     options = [[(word, word), *((word, meant) for meant, _ in suspects[word])] for word in suspected]
     ways = [
         {word: meant for word, meant in way if word != meant} for way in islice(product(*options), _MOST_COMBINATIONS)
@@ -141,7 +145,8 @@ def _supported(
     for way in sorted(ways[1:], key=len):
         if len(way) > fewest:
             return
-        if key(tuple(way.get(word, word) for word in typed)) in keys:
+        changed = tuple(way.get(word, word) for word in typed)
+        if changed in texts if not STOP_WORDS.isdisjoint(way.values()) else key(changed) in keys:
             fewest = len(way)
             yield way
 

@@ -164,24 +164,26 @@ CLOSERS = (
     "on line, deals, near me, free shipping, free delivery, with free shipping, with free delivery, for sale, on sale, "
     "best price, low price, lowest price, price, prices, discount, discounts, buy now, order now, in stock, please, "
     "store pickup, in store pickup, pickup today, for cheap, at low price, cash on delivery, pay later, to cart, "
-    "to my cart, to basket, to my basket, in my cart, to wishlist, to my wishlist"
+    "to my cart, to basket, to my basket, in my cart, to wishlist, to my wishlist, to my shopping cart, "
+    "in my shopping cart, back in stock"
 )
 """What people put before and after what they want; it says that they want to buy, not what."""
 
 ASKING = frozenset(
     "find show get give buy buying purchase order reorder ordering shop shopping looking look search searching "
-    "searched seek seeking need needs needed want wants wanted wish prefer browse browsing compare recommend "
-    "recommended recommendations suggest suggestions tell add deliver display view which what where when why how who "
-    "whose have has sell sells selling sold offer offers deal deals sale sales bargain bargains discount discounts "
-    "discounted coupon coupons promo clearance best bestselling top good great nice amazing awesome excellent finest "
-    "nicest coolest latest newest trending popular favorite favorites favourite recommended rated price prices pricing "
-    "cost costs cheapest nearest closest nearby online delivery shipping delivered any some".split()
+    "searched seek seeking need needs needed want wants wanted wanna wish prefer browse browsing compare recommend "
+    "recommended recommendations suggest suggestions tell add bring help choose take put deliver which what where when "
+    "why how who whose have has sell sells selling sold offer offers deal deals sale sales bargain bargains discount "
+    "discounts discounted coupon coupons promo clearance best bestselling top good great nice amazing awesome "
+    "excellent finest nicest coolest latest newest trending popular favorite favorites favourite rated price prices "
+    "pricing cost costs cheapest nearest closest nearby online delivery shipping delivered any some".split()
 )
 ASKING_BESIDES = STOP_WORDS | frozenset(
     "i im id ill ive we us me my you your it this that these those do does did can could will would should is are am "
-    "was were be if there here anyone someone anybody somebody much many really very please pls plz thanks like love "
-    "trying going about new better quality reliable decent trusted brand brands seller sellers store stores "
-    "fast quick quickly free same next day express local now today highly high low".split()
+    "was were be if there here anyone someone anybody somebody something anything much many really very please pls plz "
+    "thanks kindly let lets like love require trying going gonna got getting about options new better quality reliable "
+    "decent trusted brand brands seller sellers store stores fast quick quickly free same next day express local now "
+    "today highly high low".split()
 )
 """Words that questions begin with, and those between them: do you have, find me, the best, who sells."""
 TELLING = frozenset(
@@ -190,7 +192,8 @@ TELLING = frozenset(
     "suppliers seller sellers retailer retailers vendor vendors website websites marketplace discount discounts "
     "discounted offer offers coupon coupons bargain bargains rebate rebates buy buying bought order ordered ordering "
     "purchase purchased stock available availability cost costs amazon ebay walmart etsy best bestsellers cheapest "
-    "need needed get brands please pls plz thanks tomorrow tonight asap recommendations suggestions options".split()
+    "need needed get brands please pls plz thanks tomorrow tonight anywhere somewhere asap recommendations suggestions "
+    "options".split()
 )
 TELLING_BESIDES = STOP_WORDS | frozenset(
     "me my i you we us it that there here is are was be do does did should would have has which what where how much "

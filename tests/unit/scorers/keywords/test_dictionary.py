@@ -98,6 +98,15 @@ def test_a_question_around_a_keyword_goes_and_words_that_belong_to_a_product_sta
     assert len({found.canonical(text) for text in (*others, "tank top")}) == len(others) + 1
 
 
+def test_a_misspelt_stop_word_is_one_where_others_type_the_very_text() -> None:
+    kids = {"boots for kids": 90, "hat for kids": 80, "boots forr kids": 3, "hat forr kids": 2, "lamp for desk": 50}
+    found = dictionary(
+        kids | {"yoga mat": 90, "exercise mat": 90, "tpe yoga mat": 5, "tpe exercise mat": 5, "the mat": 9}
+    )
+    assert together(found, "boots for kids", "boots forr kids")
+    assert not together(found, "yoga mat", "tpe yoga mat")
+
+
 def test_a_word_of_the_language_is_split_where_several_keywords_say_so() -> None:
     shirts = {"sweat shirt": 90, "blue sweat shirt": 60, "warm sweat shirt": 50, "sweat band": 50, "dress shirt": 70}
     found = dictionary(shirts | {"sweatshirt": 4, "blue sweatshirt": 3})
