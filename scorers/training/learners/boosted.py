@@ -38,7 +38,7 @@ class BoostedLearner:
         "max_depth": 4,
         "min_child_weight": 20.0,
         "subsample": 0.8,
-        "colsample_bytree": 0.5,
+        "colsample_bytree": 0.2,
         "lambda": 5.0,
     }
 
@@ -77,7 +77,7 @@ class BoostedLearner:
             "max_depth": trial.suggest_int("max_depth", 2, 7),
             "min_child_weight": trial.suggest_float("min_child_weight", 5.0, 200.0, log=True),
             "subsample": trial.suggest_float("subsample", 0.5, 1.0),
-            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.3, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.1, 1.0, log=True),
             "lambda": trial.suggest_float("lambda", 0.5, 50.0, log=True),
         }
 
