@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import random
 import socket
 from pathlib import Path
 from typing import Protocol
 
 from infra.failure import Failure
 from infra.settings import Settings
+
+PORTS = range(20_000, 32_000)
+"""Ports for servers. None that an outgoing connection may get (Linux: from 32768 on): a client that tries again until its
+server listens would now and then take the server's own port."""
+_given: set[int] = set()
 
 
 class Unavailable(Failure):
@@ -47,10 +53,18 @@ class Server(Protocol):
 
 
 def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of 127.0.0.1 that nobody listens on now, and that this process was not given before.
+
+    Raises:
+        Unavailable: all are taken.
+    """
+    for port in random.sample(PORTS, len(PORTS)):
+        if port not in _given and is_free(port):
+            _given.add(port)
+            return port
+    raise Unavailable(
+        f"no port from {PORTS.start} to {PORTS.stop - 1} of 127.0.0.1 is free: stop servers that you don't need"
+    )
 
 
 def is_free(port: int) -> bool:
