@@ -11,8 +11,8 @@ from infra.failure import Failure
 from infra.settings import Settings
 
 PORTS = range(20_000, 32_000)
-"""Ports for servers. None that an outgoing connection may get (Linux: from 32768 on): a client that tries until its server
-listens would now and then take the server's own port."""
+"""Ports for servers. None that an outgoing connection may get (Linux: from 32768 on): a client that tries until its
+server listens would now and then take the server's own port."""
 _given: set[int] = set()
 
 
