@@ -20,6 +20,8 @@ _ALONE = _phrases(f"{vocabulary.OPENERS}, {vocabulary.CLOSERS}, sale, today, gif
 _ALONE_FIRST = frozenset(phrase[0] for phrase in _ALONE)
 _FIRST = frozenset(phrase[0] for phrase in _OPENERS)
 _LAST = frozenset(phrase[-1] for phrase in _CLOSERS)
+_ASKED_WITH = vocabulary.ASKING | vocabulary.ASKING_BESIDES
+_TOLD_WITH = vocabulary.TELLING | vocabulary.TELLING_BESIDES
 
 
 def without_intent(typed: Words, weight: Callable[[Words], float]) -> Words:
@@ -57,6 +59,8 @@ def _without_runs(typed: Words) -> Iterator[Words]:
     """The words without a year, or without words at the ends that people ask with, the shortest rest first."""
     if _YEAR.fullmatch(typed[-1]):
         yield typed[:-1]
+        return
+    if typed[0] not in _ASKED_WITH and typed[-1] not in _TOLD_WITH:  # nearly all keywords, told at a glance
         return
     starts = {0, *_runs(typed, vocabulary.ASKING, vocabulary.ASKING_BESIDES)}
     ends = {len(typed) - length for length in (0, *_runs(typed[::-1], vocabulary.TELLING, vocabulary.TELLING_BESIDES))}
