@@ -24,6 +24,8 @@ from scorers.ranking.model import KINDS
 
 FIRST_SEED = 9_101
 """Seeds from here on are for judging only."""
+UNTIL_MS = 1_767_225_600_000
+"""Judged histories end with 2025: with their seed that makes them the same for everybody, whenever they are judged."""
 
 
 def judge_markets(name: str, seeds: int, catalogue: Path | None, home: Path, console: Console) -> dict[str, Any]:
@@ -40,7 +42,7 @@ def judge_markets(name: str, seeds: int, catalogue: Path | None, home: Path, con
             console.print(f"market {name}, seed {seed}: judged before, {report}; delete {folder} to judge it anew")
         else:
             console.print(f"market {name}, seed {seed}")
-            _judge(replace(MARKETS[name], seed=seed), catalogue, folder.absolute(), console)
+            _judge(replace(MARKETS[name], seed=seed, until=UNTIL_MS), catalogue, folder.absolute(), console)
         reports.append(json.loads(report.read_text()))
     return merged(reports)
 

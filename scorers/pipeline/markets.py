@@ -17,12 +17,16 @@ class Market:
     events: int
     days: int
     seed: int = 1
+    until: int | None = None
+    """End of the history, ms since 1970; None for now, so that a live run can go on from there."""
 
     def history(self, out: Path) -> list[str]:
         """The command that writes its history."""
+        end = [] if self.until is None else [f"--until={self.until}"]
         return [
             "simulate", "history", f"--out={out}", f"--products={self.products}", f"--campaigns={self.campaigns}",
             f"--keywords={self.keywords}", f"--events={self.events}", f"--days={self.days}", f"--seed={self.seed}",
+            *end,
         ]  # fmt: skip
 
 
