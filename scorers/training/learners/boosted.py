@@ -34,7 +34,7 @@ class BoostedLearner:
     """See `Learner`."""
 
     defaults: ClassVar[Parameters] = {
-        "eta": 0.05,
+        "eta": 0.08,
         "max_depth": 4,
         "min_child_weight": 20.0,
         "subsample": 0.8,
