@@ -8,16 +8,12 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from scorers.keywords import vocabulary
-from scorers.keywords.evidence import Evidence
+from scorers.keywords.evidence import Evidence, enough
 from scorers.keywords.lexicon import Lexicon
 from scorers.keywords.reading import Words, key
 
 FREQUENCY_RATIO = 3
 """So many times as frequent each of two words must be as the one that they are split from."""
-MIN_SUPPORT = 0.3
-"""Share of the keywords with the rarer spelling that others typed in the other."""
-MIN_SUPPORT_FAMILIAR = 2
-"""Keywords that must say so of a word of the language: one is chance."""
 SHORTEST = 4
 
 
@@ -55,7 +51,7 @@ def learn(evidence: Evidence, lexicon: Lexicon) -> list[Compound]:
     found = [
         Compound(left, right, True, supported, seen)
         for (left, right), (supported, seen) in joined.items()
-        if supported >= max(1, MIN_SUPPORT * seen) and words[left + right] >= bigrams[left, right]
+        if enough(supported, seen) and words[left + right] >= bigrams[left, right]
     ]
     found += _judge_splits(evidence, splits, bigrams, lexicon)
     return sorted(found, key=lambda one: (one.left, one.right, one.joins))
@@ -95,8 +91,7 @@ def _judge_splits(
                     support[pair] += key(parts) in evidence.keys
     for word, pairs in splits.items():
         best = max(pairs, key=lambda pair: (support[pair], pair))
-        least = MIN_SUPPORT_FAMILIAR if word in lexicon.familiar else 1
-        if support[best] >= max(least, MIN_SUPPORT * seen[word]):
+        if enough(support[best], seen[word], word in lexicon.familiar):
             yield Compound(*best, False, support[best], seen[word])
 
 

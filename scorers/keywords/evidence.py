@@ -8,6 +8,16 @@ from functools import cached_property
 
 from scorers.keywords.reading import Words, key
 
+MIN_SUPPORT = 0.3
+"""Share of a spelling's keywords that others typed in the other one."""
+MIN_SUPPORT_FAMILIAR = 2
+"""Keywords that must say so of a word of the language: one is chance (sofa cover, soda cover)."""
+
+
+def enough(supported: int, keywords: int, familiar: bool = False) -> bool:
+    """Whether a spelling is to be rewritten, `supported` of whose `keywords` others typed in the other one."""
+    return supported >= max(MIN_SUPPORT_FAMILIAR if familiar else 1, MIN_SUPPORT * keywords)
+
 
 class Evidence:
     """Texts as words, with what they weigh."""

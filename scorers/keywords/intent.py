@@ -33,9 +33,8 @@ def without_intent(typed: Words, weight: Callable[[Words], float]) -> Words:
     """
     left = typed
     while len(left) > 1:
-        typed_as_much = (shorter for shorter in _without_runs(left) if weight(shorter) >= weight(typed))
-        shorter = () if _other_year(left, weight) else next(typed_as_much, ())
-        shorter = shorter or _without_phrase(left)
+        typed_as_much = (shorter for shorter in _without_runs(left, weight) if weight(shorter) >= weight(typed))
+        shorter = next(typed_as_much, ()) or _without_phrase(left)
         if not shorter:
             break
         left = shorter
@@ -55,24 +54,25 @@ def _without_phrase(typed: Words) -> Words:
     return ()
 
 
-def _without_runs(typed: Words) -> Iterator[Words]:
+def _without_runs(typed: Words, weight: Callable[[Words], float]) -> Iterator[Words]:
     """The words without a year, or without words at the ends that people ask with, the shortest rest first."""
     if _YEAR.fullmatch(typed[-1]):
-        yield typed[:-1]
+        if not _other_year(typed, weight):
+            yield typed[:-1]
         return
     if typed[0] not in _ASKED_WITH and typed[-1] not in _TOLD_WITH:  # nearly all keywords, told at a glance
         return
-    starts = {0, *_runs(typed, vocabulary.ASKING, vocabulary.ASKING_BESIDES)}
-    ends = {len(typed) - length for length in (0, *_runs(typed[::-1], vocabulary.TELLING, vocabulary.TELLING_BESIDES))}
+    starts = {0, *_runs(typed, vocabulary.ASKING, _ASKED_WITH)}
+    ends = {len(typed) - length for length in (0, *_runs(typed[::-1], vocabulary.TELLING, _TOLD_WITH))}
     rests = [(start, end) for start in starts for end in ends if 0 < end - start < len(typed)]
     for start, end in sorted(rests, key=lambda rest: (rest[1] - rest[0], rest)):
         if not (_is_name(typed, start) or _is_name(typed, end)):
             yield typed[start:end]
 
 
-def _runs(typed: Words, strong: frozenset[str], weak: frozenset[str]) -> tuple[int, ...]:
+def _runs(typed: Words, strong: frozenset[str], either: frozenset[str]) -> tuple[int, ...]:
     """How many of the first words are such as people ask with: all in a row, and up to the last strong one."""
-    length = next((place for place, word in enumerate(typed) if word not in strong and word not in weak), 0)
+    length = next((place for place, word in enumerate(typed) if word not in either), 0)
     last = max((place + 1 for place in range(length) if typed[place] in strong), default=0)
     return (length, last) if last else ()
 
@@ -83,9 +83,7 @@ def _is_name(typed: Words, cut: int) -> bool:
 
 
 def _other_year(typed: Words, weight: Callable[[Words], float]) -> bool:
-    """Whether the keyword is also typed with another year at its end."""
-    if not _YEAR.fullmatch(typed[-1]):
-        return False
+    """Whether the keyword, whose last word is a year, is also typed with another."""
     year = int(typed[-1])
     return any(weight((*typed[:-1], str(year + ahead))) for ahead in (-2, -1, 1, 2))
 

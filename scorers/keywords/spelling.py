@@ -13,6 +13,7 @@ from math import sqrt
 
 import msgspec
 
+from scorers.keywords.evidence import enough
 from scorers.keywords.lexicon import Lexicon
 from scorers.keywords.reading import Words, key, singular
 from scorers.keywords.slips import SHORTEST, differ_in_meaning, most_cost, slip_cost
@@ -28,10 +29,6 @@ ESTABLISHED_RATIO = 100.0
 """A word so many times as frequent is taken for a known one."""
 FAMILIAR_RATIO = 6.0
 """So many times that again for a word of the language: boost is seldom a slip of boots."""
-MIN_SUPPORT = 0.3
-"""Share of a word's keywords that others typed with the word that is meant."""
-MIN_SUPPORT_FAMILIAR = 2
-"""Keywords that must say so of a word of the language: one is chance (sofa cover, soda cover)."""
 _MOST_CANDIDATES = 4
 _MOST_COMBINATIONS = 32
 _PREFIX = 8
@@ -124,8 +121,7 @@ def judge(texts: Collection[Words], suspects: Suspects, keys: Collection[str], l
     for word in sorted(support):
         cost = dict(suspects[word])
         meant = max(support[word], key=lambda one: (support[word][one], -cost[one], one))
-        least = MIN_SUPPORT_FAMILIAR if word in lexicon.familiar else 1
-        if support[word][meant] >= max(least, MIN_SUPPORT * seen[word]):
+        if enough(support[word][meant], seen[word], word in lexicon.familiar):
             repairs.append(Repair(word, meant, cost[meant], support[word][meant], seen[word]))
     return repairs
 
