@@ -66,7 +66,9 @@ def learn(texts: Mapping[Words, float], lexicon: Lexicon, progress: Callable[[in
         wanted = {typed: without_intent(typed, evidence.weight) for typed in evidence.weights}
         evidence = Evidence(_weighed(evidence.weights, wanted), evidence.key_of)
         speller = Speller(evidence.words, evidence.texts, lexicon)
-        repairs = spelling.judge(evidence.weights, speller.suspects(evidence.words), evidence.keys, lexicon)
+        suspects = speller.suspects(evidence.words)
+        is_typed = evidence.weights.__contains__
+        repairs = spelling.judge(evidence.weights, suspects, evidence.keys, is_typed, lexicon)
         rules.add(repairs, compounds.learn(evidence, lexicon))
         now = {typed: rules.rewrite(current) for typed, current in now.items()}
         progress(number + 1, ROUNDS)

@@ -73,7 +73,7 @@ def _with_new(dictionary: Dictionary, typed: Words, lexicon: Lexicon) -> Rules:
     wanted = without_intent(dictionary.rules.rewrite(typed), _weight(dictionary, None))
     keys = set(dictionary.clusters.get_column("key"))
     rules = Rules(dict(dictionary.rules.repairs), dictionary.rules.joins, dictionary.rules.splits)
-    rules.add(spelling.judge([wanted], suspects, keys, lexicon), [])
+    rules.add(spelling.judge([wanted], suspects, keys, lambda text: dictionary.knows(" ".join(text)), lexicon), [])
     return rules
 
 

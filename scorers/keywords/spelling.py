@@ -7,7 +7,7 @@ place, the keyword is one that others typed. A word is repaired everywhere when 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import combinations, islice, product
 from math import sqrt
 
@@ -105,8 +105,17 @@ def _by_singular(counts: Mapping[str, float]) -> dict[str, float]:
     return dict(total)
 
 
-def judge(texts: Collection[Words], suspects: Suspects, keys: Collection[str], lexicon: Lexicon) -> list[Repair]:
-    """Of the suspected slips those that enough keywords support."""
+def judge(
+    texts: Iterable[Words],
+    suspects: Suspects,
+    keys: Collection[str],
+    is_typed: Callable[[Words], bool],
+    lexicon: Lexicon,
+) -> list[Repair]:
+    """Of the suspected slips in `texts` those that enough keywords support.
+
+    What others typed: `keys`, and whether it is such a text.
+    """
     seen: dict[str, int] = defaultdict(int)
     support: dict[str, dict[str, int]] = defaultdict(lambda: defaultdict(int))
     for typed in texts:
@@ -114,7 +123,7 @@ def judge(texts: Collection[Words], suspects: Suspects, keys: Collection[str], l
             continue
         for word in suspected:
             seen[word] += 1
-        for changes in _supported(typed, suspected, suspects, keys, texts):
+        for changes in _supported(typed, suspected, suspects, keys, is_typed):
             for word, meant in changes.items():
                 support[word][meant] += 1
     repairs = []
@@ -127,7 +136,11 @@ def judge(texts: Collection[Words], suspects: Suspects, keys: Collection[str], l
 
 
 def _supported(
-    typed: Words, suspected: list[str], suspects: Suspects, keys: Collection[str], texts: Collection[Words]
+    typed: Words,
+    suspected: list[str],
+    suspects: Suspects,
+    keys: Collection[str],
+    is_typed: Callable[[Words], bool],
 ) -> Iterator[dict[str, str]]:
     """The ways of changing suspected words, as few as will do, that give a keyword which others typed.
 
@@ -142,7 +155,7 @@ def _supported(
         if len(way) > fewest:
             return
         changed = tuple(way.get(word, word) for word in typed)
-        if changed in texts if not STOP_WORDS.isdisjoint(way.values()) else key(changed) in keys:
+        if key(changed) in keys if STOP_WORDS.isdisjoint(way.values()) else is_typed(changed):
             fewest = len(way)
             yield way
 

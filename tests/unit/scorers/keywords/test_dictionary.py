@@ -219,6 +219,14 @@ def test_every_step_of_a_new_text_is_told() -> None:
     assert explanation.canonical == normal_form("buy Hedphones wirlesss")
 
 
+@pytest.mark.parametrize(("text", "key"), [("boots witj lace", "boot lace"), ("boots forr kids", "boot kid")])
+def test_a_misspelt_stop_word_of_a_new_text_is_told(text: str, key: str) -> None:
+    texts = ("boots with lace", "hat with lace", "lamp with cord", "boots for kids", "hat for kids")
+    explanation = explain(dictionary(dict.fromkeys(texts, 90)), text, Filters(), LEXICON)
+    assert explanation.key == key
+    assert "spelling" in {step.name for step in explanation.steps}
+
+
 def test_nothing_at_all_is_a_dictionary_too(tmp_path: Path) -> None:
     found = dictionary({})
     found.save(tmp_path)
