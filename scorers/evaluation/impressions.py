@@ -1,8 +1,8 @@
 """Are the probabilities right? Rankers on impressions that training never saw, each at its logged position.
 
-Pairs that were shown before, pairs that never were, shuffled pages (no selection, no ranking), and cold items, keywords
-and campaigns are judged apart. Where the market's truth is known, predictions for the reference position are held
-against it too.
+The first day after training, pairs that were shown before, pairs that never were, shuffled pages (no selection, no
+ranking), and cold items, keywords and campaigns are judged apart. Where the market's truth is known, predictions for
+the reference position are held against it too.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from feature_repo.vectors import METRICS
-from infra.settings import Settings
+from infra.settings import DAY_MS, Settings
 from scorers.history import History
 from scorers.ranking.features import Floats, Sums, Vocabulary, feature_names, matrix
 from scorers.ranking.model import TARGETS, Probabilities
 from scorers.retrieval.matching import Matcher
-from scorers.training.dataset import examples, facts_of, join_vectors, label_rows
+from scorers.training.dataset import examples, facts_of, join_vectors, label_rows, outcome_known
 from scorers.training.examination import Examination
 from scorers.training.examples import Examples
 from scorers.training.measures import grouped_ndcg, log_loss, measure
@@ -31,6 +31,7 @@ from scorers.training.plots import reliability
 from scorers.training.ranker import live_items
 
 MOST_IMPRESSIONS = 60_000
+FIRST_DAY = "first day after training"
 LEAST_POSITIVES = 400
 """A decile of predictions with fewer says little of calibration."""
 _RATES = {"click": "category_ctr", "purchase": "category_conversion"}
@@ -49,9 +50,11 @@ class Impressions:
 
     def examples(self, target: str, chosen: Flags, looked: Examination) -> Examples:
         """The chosen rows as examples of a target; purchases among clicks only."""
-        if target == "purchase":
-            chosen = chosen & self.rows.get_column("clicked").to_numpy()
-        return examples(self.features, self.rows, target, chosen, looked)
+        return examples(self.features, self.rows, target, self.chosen(target, chosen), looked)
+
+    def chosen(self, target: str, chosen: Flags) -> Flags:
+        """Of the chosen rows those that say something of a target."""
+        return chosen & outcome_known(self.rows, target)
 
 
 def held_out_impressions(
@@ -64,17 +67,21 @@ def held_out_impressions(
     sums = join_vectors(rows, settings)
     facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
     return Impressions(
-        rows, matrix(sums, facts, settings), true_probabilities(rows, history.folder), _slices(rows, sums)
+        rows,
+        matrix(sums, facts, settings),
+        true_probabilities(rows, history.folder),
+        _slices(rows, sums, trained_until + DAY_MS),
     )
 
 
-def _slices(rows: pl.DataFrame, sums: Sums) -> dict[str, Flags]:
+def _slices(rows: pl.DataFrame, sums: Sums, first_day_until: int) -> dict[str, Flags]:
     def seen(of_kind: Floats, metric: str = "impressions") -> Flags:
         return np.asarray(of_kind[:, METRICS.index(metric) - len(METRICS)] > 0)
 
     sponsored = rows.get_column("campaign").is_not_null().to_numpy()
     return {
         "all": np.ones(len(rows), np.bool_),
+        FIRST_DAY: (rows.get_column("event_time") < first_day_until).to_numpy(),
         "sponsored": sponsored,
         "organic": ~sponsored,
         "pair shown before": seen(sums.pair),
@@ -131,8 +138,7 @@ def _measured(
     rows = impressions.examples(target, chosen, looked)
     if not len(rows) or rows.labels.all() or not rows.labels.any():
         return None
-    if target == "purchase":
-        chosen = chosen & impressions.rows.get_column("clicked").to_numpy()
+    chosen = impressions.chosen(target, chosen)
     given = np.clip(predicted[chosen], 1e-7, 1 - 1e-7)
     logged = rows.examined * given
     fit = measure(rows, np.log(given / (1 - given)))

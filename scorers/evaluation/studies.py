@@ -158,10 +158,8 @@ class Studies:
         return part
 
     def _judged(self, target: str, slice_name: str, predicted: Floats, looked: Examination) -> dict[str, Any]:
-        chosen: Flags = self._held.slices[slice_name]
+        chosen: Flags = self._held.chosen(target, self._held.slices[slice_name])
         rows = self._held.examples(target, chosen, looked)
-        if target == "purchase":
-            chosen = chosen & self._held.rows.get_column("clicked").to_numpy()
         given = predicted[chosen]
         truth = against_truth(self._held.truth[target][chosen], given, rows.weights.astype(np.float64))
         return {"log_loss": log_loss(rows, rows.examined * given)} | (truth or {})

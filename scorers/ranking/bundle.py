@@ -58,7 +58,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     model: str = "boosted"
     """Of `scorers.ranking.model.KINDS`."""
     calibration: dict[str, Calibration] = {}
-    """By target."""
+    """By target, as known at `trained_until`: what the bundle is judged by on the events that followed."""
+    newest_calibration: dict[str, Calibration] = {}
+    """By target, where the last day of the history tells it: what the bundle serves by."""
     examination: float = 0.0
     """P(looked at) at a position is position ** -examination."""
     parameters: dict[str, dict[str, float]] = {}
@@ -87,6 +89,12 @@ class Bundle:
     folder: Path
     manifest: Manifest
     models: Probabilities
+    """As known when training ended."""
+
+    @property
+    def serving(self) -> Probabilities:
+        """With the newest calibration."""
+        return Probabilities(self.models.model, self.models.calibration | self.manifest.newest_calibration)
 
     def encoder(self) -> OnnxEncoder:
         """The embedding model."""

@@ -18,21 +18,21 @@ class BundleRanker:
     """The ranker of a bundle."""
 
     def __init__(self, bundle: Bundle, settings: Settings) -> None:
-        self._bundle = bundle
+        self._manifest = bundle.manifest
+        self._models = bundle.serving
         self._settings = settings
         self._wordings = Wordings(bundle.manifest.vocabulary.attributes)
         self.version = bundle.manifest.model_version
 
     def matrix(self, inputs: PairInputs) -> NDArray[np.float32]:
         """n x features."""
-        manifest = self._bundle.manifest
-        rows = serving_rows(inputs, manifest.vocabulary, self._wordings)
-        return matrix(*rows, self._settings, manifest.windows)
+        rows = serving_rows(inputs, self._manifest.vocabulary, self._wordings)
+        return matrix(*rows, self._settings, self._manifest.windows)
 
     def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """P(click) and P(purchase | click), n each."""
-        return self._bundle.models.predict(matrix)
+        return self._models.predict(matrix)
 
     def explain(self, matrix: NDArray[np.floating]) -> list[list[Contribution]]:
         """For each row the features that contribute most to its P(click), the greatest first."""
-        return top_contributions(self._bundle.models, matrix, self._bundle.manifest.features)
+        return top_contributions(self._models, matrix, self._manifest.features)

@@ -6,11 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from infra.settings import Settings
+from scorers.evaluation.impressions import FIRST_DAY
 from scorers.retrieval.judging.compared import TUNED
 from scorers.retrieval.judging.real_retrieval import TOLERATED
 
 CALIBRATED = (0.95, 1.05)
 """The interval of observed / predicted must reach into this."""
+_CALIBRATED_ON = {"click": FIRST_DAY, "purchase": "all"}
+"""Which impressions it is judged on: docs/decisions/calibration-of-the-first-day.md."""
 _ROWS = "200"
 
 
@@ -39,7 +42,7 @@ def gate(report: dict[str, Any], settings: Settings) -> list[Rule]:
         features(),
         _quality(report, settings),
         *(_real_text(report, name) for name in ("towers", "fused")),
-        *(_calibration(report, target) for target in ("click", "purchase")),
+        *(_calibration(report, target, rows) for target, rows in _CALIBRATED_ON.items()),
         _at_most("latency", taken, settings.promote_latency_ms, "ms for 200 rows"),
         _at_most("size", report["bundle_megabytes"], settings.promote_megabytes, "MB"),
     ]
@@ -72,9 +75,9 @@ def _real_text(report: dict[str, Any], name: str) -> Rule:
     return Rule(rule, wanted, told, found["low"] >= -TOLERATED)
 
 
-def _calibration(report: dict[str, Any], target: str) -> Rule:
-    judged = ((report["impressions"] or {}).get("model", {}).get(target, {})).get("all")
-    wanted = f"observed / predicted {CALIBRATED[0]} to {CALIBRATED[1]}, within its interval"
+def _calibration(report: dict[str, Any], target: str, rows: str) -> Rule:
+    judged = ((report["impressions"] or {}).get("model", {}).get(target, {})).get(rows)
+    wanted = f"observed / predicted {CALIBRATED[0]} to {CALIBRATED[1]}, within its interval ({rows})"
     if judged is None:
         return Rule(f"calibration of {target}", wanted, "no impression with a known outcome to judge by", False)
     ratio = judged["observed_to_predicted"]

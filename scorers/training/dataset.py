@@ -3,9 +3,9 @@
 A row's keyword is what the shopper typed, for organic and sponsored rows alike. A sponsored impression names the
 campaign's keyword that matched it, which may be broader: learnt under that, a keyword would get the clicks of others.
 
-A row becomes a label only when it is older than attribution window + horizon at the moment up to which the log is
-known: a younger one could still be bought. All clicked impressions are taken, and a sample of the others, each of which
-then stands for several.
+Whether a row was clicked is known once it is older than the late horizon, at the moment up to which the log is known;
+whether it was bought, an attribution window later: a younger one could still be. All clicked impressions are taken, and
+a sample of the others, each of which then stands for several.
 """
 
 from __future__ import annotations
@@ -28,7 +28,9 @@ from scorers.training.examination import Examination
 from scorers.training.examples import Examples
 from streams.contracts.messages import ProductState
 
-MOST_ROWS = 150_000
+MOST_ROWS = 300_000
+MOST_NEWEST = 100_000
+"""Rows of the newest day, which only say how high click rates are by now."""
 HIDDEN_SHARE = 0.3
 """Share of rows whose pair's own counts are hidden: sellers chose the pairs that were shown, the ranker mostly judges
 pairs that nobody saw."""
@@ -42,9 +44,10 @@ def label_rows(
 ) -> pl.DataFrame:
     """Impressions from `first` on that are labels, given what is known before `known_until` (both ms), by time.
 
-    Columns: those of `History.impressions`, `clicked`, `purchased`, and `weight`.
+    Columns: those of `History.impressions`, `clicked`, `purchased` (null while it could still happen), and `weight`.
     """
-    mature = known_until - settings.attribution_window_ms - settings.late_horizon_ms
+    clicks_known = known_until - settings.late_horizon_ms
+    purchases_known = clicks_known - settings.attribution_window_ms
     clicks = history.clicks.filter(pl.col("event_time") < known_until)
     purchases = history.purchases.filter(pl.col("event_time") < known_until)
     bought = attributed(clicks, purchases, settings.attribution_window_ms).get_column("event_id").unique()
@@ -52,9 +55,13 @@ def label_rows(
         "search_id", "item", clicked=pl.lit(True), purchased=pl.col("event_id").is_in(bought.implode())
     )
     outcome = outcome.group_by("search_id", "item").agg(pl.col("clicked").first(), pl.col("purchased").any())
-    impressions = history.impressions.filter(pl.col("event_time").is_between(first, mature, closed="left"))
+    impressions = history.impressions.filter(pl.col("event_time").is_between(first, clicks_known, closed="left"))
     rows = as_searched(impressions, history).join(outcome, on=["search_id", "item"], how="left", maintain_order="left")
-    return sampled(rows.with_columns(pl.col("clicked", "purchased").fill_null(False)), most).sort("event_time")
+    rows = rows.with_columns(
+        pl.col("clicked").fill_null(False),
+        pl.when(pl.col("event_time") < purchases_known).then(pl.col("purchased").fill_null(False)),
+    )
+    return sampled(rows, most).sort("event_time")
 
 
 def as_clicked(history: History, known_until: int) -> pl.DataFrame:
@@ -84,7 +91,7 @@ def sampled(rows: pl.DataFrame, most: int) -> pl.DataFrame:
     """
     clicked, others = rows.filter(pl.col("clicked")), rows.filter(~pl.col("clicked"))
     some_clicked = clicked.sample(min(most // 2, len(clicked)), seed=7)
-    some_others = others.sample(min(most - len(some_clicked), len(others)), seed=7)
+    some_others = others.sample(min(most // 2, len(others)), seed=7)
     return pl.concat([_weighted(some_clicked, len(clicked)), _weighted(some_others, len(others))])
 
 
@@ -96,14 +103,21 @@ def _weighted(sample: pl.DataFrame, of: int) -> pl.DataFrame:
 OUTCOMES = {"click": "clicked", "purchase": "purchased"}
 
 
+def outcome_known(rows: pl.DataFrame, target: str) -> NDArray[np.bool_]:
+    """Which rows say something of `target`: all of clicks, and of purchases those clicked long enough ago."""
+    if target == "click":
+        return np.ones(len(rows), np.bool_)
+    return (rows.get_column("clicked") & rows.get_column("purchased").is_not_null()).to_numpy()
+
+
 def examples(
     features: NDArray[np.float32], rows: pl.DataFrame, target: str, chosen: NDArray[np.bool_], looked: Examination
 ) -> Examples:
-    """The chosen rows as examples of `target`. Purchases are judged among clicks, which only results looked at have."""
+    """The chosen rows, of `outcome_known` ones, as examples of `target`. What was clicked was looked at."""
     examined = looked.at(rows.get_column("position").to_numpy()) if target == "click" else np.ones(len(rows))
     return Examples(
         features[chosen],
-        rows.get_column(OUTCOMES[target]).to_numpy()[chosen],
+        rows.get_column(OUTCOMES[target]).fill_null(False).to_numpy()[chosen],
         rows.get_column("weight").cast(pl.Float32).to_numpy()[chosen],
         examined[chosen],
         rows.get_column("item").rank("dense").to_numpy().astype(np.int64)[chosen],
@@ -124,9 +138,13 @@ def join_vectors(frame: pl.DataFrame, settings: Settings, progress: Told | None 
     return Sums(**training_vectors(asked, settings, progress))
 
 
-def hide_pairs(sums: Sums, share: float = HIDDEN_SHARE, seed: int = 7) -> Sums:
-    """The same with the pair's own counts hidden on a share of the rows, as if nobody had seen the pair yet."""
-    hidden = np.random.default_rng(seed).random(len(sums.pair)) < share
+def some_hidden(rows: int, share: float = HIDDEN_SHARE, seed: int = 7) -> NDArray[np.bool_]:
+    """A share of so many rows, drawn at random."""
+    return np.random.default_rng(seed).random(rows) < share
+
+
+def hide_pairs(sums: Sums, hidden: NDArray[np.bool_]) -> Sums:
+    """The same with the pair's own counts hidden on those rows, as if nobody had seen the pair yet."""
     pair = np.where(hidden[:, np.newaxis], 0.0, sums.pair)
     return Sums(sums.item, sums.keyword, pair, sums.campaign, sums.category)
 

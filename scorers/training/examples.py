@@ -63,13 +63,18 @@ class Features:
     types: Sequence[str]
 
 
+def both_classes(examples: Examples) -> bool:
+    """Whether there are positives and negatives."""
+    return bool(examples.labels.any() and not examples.labels.all())
+
+
 def check(target: str, training: Examples, validation: Examples) -> None:
     """
     Raises:
         CannotLearn: training or validation rows hold one class only.
     """
     for name, examples in (("training", training), ("validation", validation)):
-        if not len(examples) or examples.labels.all() or not examples.labels.any():
+        if not both_classes(examples):
             raise CannotLearn(
                 f"{target}: the {len(examples)} {name} rows are not of both classes "
                 f"({int(examples.labels.sum())} of them positive): more history is needed"

@@ -1,7 +1,7 @@
 """From history to a bundle: label rows, join features, fit both models, calibrate, write all that a worker needs.
 
 The last part of the history (`HOLDOUT`) is kept from training altogether, so that campaigns created in it can judge the
-very models that are shipped.
+very models that are shipped. Only how high click rates are by now is read off its last day, for serving alone.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
 
 from infra.clock import Clock
-from infra.settings import Settings
+from infra.settings import DAY_MS, Settings
 from infra.steps import Steps
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords, keyword_folder
@@ -30,9 +31,20 @@ from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder, OnnxEncoder, catalogue_encoder
 from scorers.retrieval.export import ensure_export
 from scorers.retrieval.matching import Matcher
-from scorers.training.dataset import HIDDEN_SHARE, as_clicked, examples, facts_of, hide_pairs, join_vectors, label_rows
+from scorers.training.dataset import (
+    HIDDEN_SHARE,
+    MOST_NEWEST,
+    as_clicked,
+    examples,
+    facts_of,
+    hide_pairs,
+    join_vectors,
+    label_rows,
+    outcome_known,
+    some_hidden,
+)
 from scorers.training.examination import Examination, examination
-from scorers.training.examples import CannotLearn, Examples, Features
+from scorers.training.examples import CannotLearn, Examples, Features, both_classes
 from scorers.training.learners.learner import Learner, Parameters, learner
 from scorers.training.learners.logistic import logistic
 from scorers.training.measures import Curve, log_loss, majority, measure
@@ -47,9 +59,13 @@ HOLDOUT = 0.3
 WARM_UP = 0.1
 """Share of the history's time at its start whose rows are not learnt from: their windows are not yet full."""
 _VALIDATION = 0.2
-"""Share of the rows, the latest, that decide when to stop, and calibrate."""
+"""Share of a target's rows, the latest, that decide when to stop, and calibrate."""
 _CALIBRATING = 500
 """Positives at which half of what calibration found is believed: with so few the rate itself is off by 4 %."""
+_MOVING = 100
+"""Positives at which half of a move of the level is believed: from day to day click rates move by some per cent."""
+_FARTHEST = 3.0
+"""Most that a level may move, in log-odds: twentyfold."""
 _PLOTTED_ROWS = 400
 
 
@@ -63,16 +79,27 @@ class TrainingSet:
     known_until: int
     """ms; no event from then on was seen."""
     examination: Examination
+    hidden: NDArray[np.bool_]
+    """Rows whose pair's own counts are hidden."""
 
     def split(self, target: str) -> tuple[Examples, Examples]:
-        """Earlier rows to learn `target` from and later ones to stop and calibrate by."""
-        judged = np.ones(len(self.rows), np.bool_) if target == "click" else self.rows.get_column("clicked").to_numpy()
+        """Earlier rows to learn `target` from and later ones to stop by."""
+        known = outcome_known(self.rows, target)
+        late = self._late(known)
+        return self._examples(target, known & ~late), self._examples(target, known & late)
+
+    def calibrating(self, target: str) -> Examples:
+        """Of the later rows those that look as rows do when serving: a pair without counts is then a new one, whose
+        keyword fits less well on average than that of a pair whose counts are only hidden."""
+        known = outcome_known(self.rows, target)
+        return self._examples(target, known & self._late(known) & ~self.hidden)
+
+    def _late(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
         times = self.rows.get_column("event_time").to_numpy()
-        late = times >= np.quantile(times, 1 - _VALIDATION)
-        training, validation = (
-            examples(self.features, self.rows, target, judged & chosen, self.examination) for chosen in (~late, late)
-        )
-        return training, validation
+        return np.asarray(times >= np.quantile(times[known], 1 - _VALIDATION)) if known.any() else known
+
+    def _examples(self, target: str, chosen: NDArray[np.bool_]) -> Examples:
+        return examples(self.features, self.rows, target, chosen, self.examination)
 
 
 class Source(Protocol):
@@ -103,6 +130,12 @@ class Source(Protocol):
         Raises:
             CannotLearn: none is old enough.
         """
+        ...
+
+    def newest_clicks(
+        self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    ) -> Examples:
+        """What was shown on the last day whose clicks are known, and clicked or not."""
         ...
 
     def pairs(self, settings: Settings) -> pl.DataFrame:
@@ -140,6 +173,20 @@ class EventLog:
     def training_set(self, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps) -> TrainingSet:
         """See `training_set`."""
         return training_set(self.history, matcher, vocabulary, settings, steps)
+
+    def newest_clicks(
+        self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    ) -> Examples:
+        """See `Source`."""
+        _, last = self.history.span
+        with steps.step("clicks of the last day"):
+            rows = label_rows(self.history, last - settings.late_horizon_ms - DAY_MS, last, settings, MOST_NEWEST)
+            features = matrix(
+                join_vectors(rows, settings),
+                facts_of(rows, self.history, matcher, vocabulary, live_items(self.history.products)),
+                settings,
+            )
+            return examples(features, rows, "click", outcome_known(rows, "click"), looked)
 
     def pairs(self, settings: Settings) -> pl.DataFrame:
         """See `Source`."""
@@ -189,6 +236,7 @@ def train(
     learning = source.training_set(matcher, vocabulary, settings, steps)
     teacher = taught_by(kind, Features(feature_names(settings.windows), feature_types(settings.windows)))
     trained = fit(learning, teacher, tuned(learning, teacher, trials, steps), steps)
+    newest = source.newest_clicks(learning.examination, matcher, vocabulary, settings, steps)
     with steps.step("plots"):
         _plot(trained, learning, settings, plots, kind)
     manifest = bundle.Manifest(
@@ -201,6 +249,7 @@ def train(
         smoothing={name: getattr(settings, name) for name in bundle.SMOOTHING},
         model=kind,
         calibration=trained.models.calibration,
+        newest_calibration={"click": moved(trained.models, "click", newest)} if both_classes(newest) else {},
         examination=learning.examination.decay,
         parameters={target: dict(values) for target, values in trained.parameters.items()},
         trained_until=learning.known_until,
@@ -256,19 +305,20 @@ def training_set(
     known_until = int(last - HOLDOUT * (last - first))
     with steps.step("impressions and what came of them"):
         rows = label_rows(history, int(first + WARM_UP * (last - first)), known_until, settings)
-    if rows.is_empty():
+    if not outcome_known(rows, "purchase").any():
         raise CannotLearn(
-            f"{history.folder}: its {history.days:.1f} days leave no impression that is older than attribution window "
+            f"{history.folder}: its {history.days:.1f} days leave no click that is older than attribution window "
             "and late horizon at the end of the training part: more days of history are needed"
         )
     with steps.step("how likely places are looked at"):
         looked = examination(as_clicked(history, known_until))
     with steps.step("features as they were readable") as advance:
         sums = join_vectors(rows, settings, lambda kind, done, total: advance(done, total))
-        sums = hide_pairs(sums, hidden)
+    without_counts = some_hidden(len(rows), hidden)
     with steps.step("similarities"):
         facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
-    return TrainingSet(rows, matrix(sums, facts, settings), known_until, looked)
+    features = matrix(hide_pairs(sums, without_counts), facts, settings)
+    return TrainingSet(rows, features, known_until, looked, without_counts)
 
 
 def live_items(products: Sequence[ProductState]) -> dict[str, int]:
@@ -288,7 +338,7 @@ def tuned(learning: TrainingSet, teacher: Learner, trials: int, steps: Steps) ->
 
 
 def fit(learning: TrainingSet, teacher: Learner, parameters: Mapping[str, Parameters], steps: Steps) -> Trained:
-    """Learn both targets, each with its hyperparameters, and calibrate them on the validation rows.
+    """Learn both targets, each with its hyperparameters, and calibrate them on `TrainingSet.calibrating` rows.
 
     Raises:
         CannotLearn: a target's rows are of one class only.
@@ -300,20 +350,34 @@ def fit(learning: TrainingSet, teacher: Learner, parameters: Mapping[str, Parame
         with steps.timed(GIVEN[target]) as console, watched(GIVEN[target], console) as watch:
             parts[target], curves[target] = teacher.fit(target, training, validation, parameters[target], watch)
     model = teacher.model(parts)
-    calibration = {target: calibrate(model, target, learning.split(target)[1]) for target in TARGETS}
+    calibration = {target: calibrate(model, target, learning.calibrating(target)) for target in TARGETS}
     metrics = {"examination_decay": learning.examination.decay}
     for target in TARGETS:
-        metrics |= _metrics(target, model, calibration[target], curves[target], *learning.split(target))
+        training, validation = learning.split(target)[0], learning.calibrating(target)
+        metrics |= _metrics(target, model, calibration[target], curves[target], training, validation)
     return Trained(Probabilities(model, calibration), curves, dict(parameters), metrics)
 
 
-def calibrate(model: PairModel, target: str, validation: Examples) -> Calibration:
-    """Slope and intercept of the log-odds that fit the validation rows best, drawn towards 1 and 0 if they are few."""
-    odds = model.log_odds(validation.matrix, target)
-    fitted = logistic(odds[:, np.newaxis], validation.labels, validation.weights, validation.examined, penalty=0.0)
-    positives = float(validation.weights[validation.labels].sum())
+def calibrate(model: PairModel, target: str, rows: Examples) -> Calibration:
+    """Slope and intercept of the log-odds that fit the rows best, drawn towards 1 and 0 if they are few."""
+    odds = model.log_odds(rows.matrix, target)
+    fitted = logistic(odds[:, np.newaxis], rows.labels, rows.weights, rows.examined, penalty=0.0)
+    positives = float(rows.weights[rows.labels].sum())
     trust = positives / (positives + _CALIBRATING)
     return Calibration(1 + trust * (float(fitted.coefficients[0]) - 1), trust * fitted.intercept)
+
+
+def moved(models: Probabilities, target: str, rows: Examples) -> Calibration:
+    """Their calibration at the level of the rows, of both classes; drawn towards no move if positives are few."""
+    calibration = models.calibration[target]
+    odds = calibration.log_odds(models.model.log_odds(rows.matrix, target))
+
+    def loss(move: float) -> float:
+        return log_loss(rows, rows.probability(odds + move))
+
+    move = float(minimize_scalar(loss, bounds=(-_FARTHEST, _FARTHEST), method="bounded").x)
+    positives = float(rows.weights[rows.labels].sum())
+    return Calibration(calibration.slope, calibration.intercept + move * positives / (positives + _MOVING))
 
 
 def _metrics(
@@ -337,6 +401,7 @@ def _metrics(
 
 def _plot(trained: Trained, learning: TrainingSet, settings: Settings, folder: Path, kind: str) -> None:
     held = {target: learning.split(target)[1] for target in TARGETS}
+    served = {target: learning.calibrating(target) for target in TARGETS}
     lines = {
         target: {"log_loss": trained.metrics[f"{target}_validation_log_loss_of_rate"], "accuracy": majority(rows)}
         for target, rows in held.items()
@@ -344,7 +409,7 @@ def _plot(trained: Trained, learning: TrainingSet, settings: Settings, folder: P
     plot_curves(trained.curves, lines, f"{kind}: every measure after each round", folder / f"curves_{kind}.png")
     predicted = {
         target: (rows, rows.examined * trained.models.predict(rows.matrix)[at])
-        for at, (target, rows) in enumerate(held.items())
+        for at, (target, rows) in enumerate(served.items())
     }
     plot_calibration(predicted, f"{kind}: validation rows, at the logged position", folder / f"calibration_{kind}.png")
     if kind != "boosted":

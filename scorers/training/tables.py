@@ -29,9 +29,19 @@ from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.matching import Matcher
 from scorers.training.daily_keywords import daily_keyword_table
 from scorers.training.daily_sums import SHOWN, daily_sums, daily_windows, days_until_complete
-from scorers.training.dataset import HIDDEN_SHARE, MOST_ROWS, facts_of_offers, hide_pairs, sampled
+from scorers.training.dataset import (
+    HIDDEN_SHARE,
+    MOST_NEWEST,
+    MOST_ROWS,
+    examples,
+    facts_of_offers,
+    hide_pairs,
+    outcome_known,
+    sampled,
+    some_hidden,
+)
 from scorers.training.examination import Examination, examination
-from scorers.training.examples import CannotLearn
+from scorers.training.examples import CannotLearn, Examples
 from scorers.training.ranker import HOLDOUT, WARM_UP, TrainingSet, live_items
 from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import UNKNOWN_CATEGORY
@@ -215,8 +225,18 @@ class DailyTables:
         with steps.step("how likely places are looked at"):
             looked = self.examination(known_until)
         rows = sampled(rows, MOST_ROWS).sort("event_time")
-        features = self.features(rows, matcher, vocabulary, settings, steps, hidden)
-        return TrainingSet(rows, features, _ms(known_until), looked)
+        without_counts = some_hidden(len(rows), hidden)
+        features = self.features(rows, matcher, vocabulary, settings, steps, without_counts)
+        return TrainingSet(rows, features, _ms(known_until), looked, without_counts)
+
+    def newest_clicks(
+        self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    ) -> Examples:
+        """See `scorers.training.ranker.Source`."""
+        _, last = self.span
+        rows = sampled(self.outcomes(last, last + timedelta(days=1)), MOST_NEWEST)
+        features = self.features(rows, matcher, vocabulary, settings, steps)
+        return examples(features, rows, "click", outcome_known(rows, "click"), looked)
 
     def outcomes(self, begin: date, end: date) -> pl.DataFrame:
         """The rows of days from `begin` to before `end`, one for each outcome that occurred, `weight` times.
@@ -247,11 +267,13 @@ class DailyTables:
         vocabulary: Vocabulary,
         settings: Settings,
         steps: Steps,
-        hidden: float = 0.0,
+        hidden: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float32]:
-        """n x features of rows as `outcomes` gives them, as of the start of each row's day."""
+        """n x features of rows as `outcomes` gives them, as of the start of each row's day; the pair's own counts are
+        missing on the rows that are `hidden`."""
         with steps.step("features as of each day's start"):
-            sums = hide_pairs(daily_sums(rows, self.shown.select(*_COUNTED, *SHOWN), self.searched, settings), hidden)
+            sums = daily_sums(rows, self.shown.select(*_COUNTED, *SHOWN), self.searched, settings)
+            sums = sums if hidden is None else hide_pairs(sums, hidden)
         with steps.step("similarities"):
             facts = facts_of_offers(rows, self.products, matcher, vocabulary, live_items(self.products))
         of_days = settings.model_copy(update={"windows": daily_windows(settings)})

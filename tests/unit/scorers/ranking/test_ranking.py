@@ -31,7 +31,7 @@ from scorers.ranking.model import TARGETS, Probabilities
 from scorers.ranking.wording import attributes_of, lacks, statement
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.matching import Matcher
-from scorers.training.dataset import facts_of, hide_pairs
+from scorers.training.dataset import facts_of, hide_pairs, some_hidden
 from scorers.training.examples import Examples, Features
 from scorers.training.learners.learner import learner
 from streams.canonical import NORMAL, CanonicalForms
@@ -160,10 +160,11 @@ def test_an_organic_row_has_no_campaign() -> None:
 def test_hidden_pairs_look_like_pairs_that_nobody_saw() -> None:
     rows = 2_000
     sums = Sums(*(random_sums(rows, seed) + 1 for seed in range(5)))
-    hidden = hide_pairs(sums)
-    none = ~hidden.pair.any(axis=1)
-    assert 0.25 < none.mean() < 0.35
-    np.testing.assert_array_equal(hidden.pair[~none], sums.pair[~none])
+    without_counts = some_hidden(rows)
+    assert 0.25 < without_counts.mean() < 0.35
+    hidden = hide_pairs(sums, without_counts)
+    np.testing.assert_array_equal(~hidden.pair.any(axis=1), without_counts)
+    np.testing.assert_array_equal(hidden.pair[~without_counts], sums.pair[~without_counts])
     np.testing.assert_array_equal(hidden.keyword, sums.keyword)
 
 

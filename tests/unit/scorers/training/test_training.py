@@ -28,10 +28,13 @@ from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.ranking import bundle
 from scorers.registry.promotion import promote
 from scorers.registry.store import Registry, Training
+from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.matching import Matcher
 from scorers.training.command import card
 from scorers.training.dataset import join_vectors, label_rows
-from scorers.training.examples import CannotLearn
-from scorers.training.ranker import EventLog, train
+from scorers.training.examination import Examination
+from scorers.training.examples import CannotLearn, Examples
+from scorers.training.ranker import EventLog, TrainingSet, moved, train
 from streams.attribution import Attribution, Click, Purchase
 from streams.backfill.run import SOURCE, Backfill
 from streams.canonical import CanonicalForms, forms_file, write_forms
@@ -162,15 +165,20 @@ def test_labels_are_old_enough_and_nothing_later_is_known(market: Path, settings
     rows = label_rows(history, UNTIL_MS - 5 * DAY_MS, until, settings)
     times = rows.get_column("event_time")
     assert times.min() >= UNTIL_MS - 5 * DAY_MS
-    assert times.max() < until - settings.attribution_window_ms - settings.late_horizon_ms
+    clicks_known = until - settings.late_horizon_ms
+    assert clicks_known - DAY_MS / 24 < times.max() < clicks_known
     assert times.is_sorted()
-    # What happened later changes no label: attribution is closed for every row.
+    # What happened later changes no label: a purchase that could still come is not known.
     later = label_rows(history, UNTIL_MS - 5 * DAY_MS, UNTIL_MS, settings, most=10**9)
-    same = later.filter(pl.col("event_time") < until - settings.attribution_window_ms - settings.late_horizon_ms)
     whole = label_rows(history, UNTIL_MS - 5 * DAY_MS, until, settings, most=10**9)
     key = ["search_id", "item"]
-    assert whole.sort(key).select(*key, "purchased").equals(same.sort(key).select(*key, "purchased"))
-    assert whole.get_column("purchased").sum() > 20
+    bought = pl.col("event_time") < clicks_known - settings.attribution_window_ms
+    for since, label in ((pl.col("event_time") < clicks_known, "clicked"), (bought, "purchased")):
+        same = later.filter(since).sort(key).select(*key, label)
+        assert whole.filter(since).sort(key).select(*key, label).equals(same)
+        assert same.get_column(label).sum() > 20
+    assert whole.filter(~bought).get_column("purchased").is_null().all()
+    assert whole.filter(bought).get_column("purchased").is_not_null().all()
 
 
 def test_a_sample_stands_for_all(market: Path, settings: Settings) -> None:
@@ -344,6 +352,61 @@ def test_a_bundle_is_not_judged_by_counts_under_another_dictionary(
     write_forms(forms_file(used), CanonicalForms("v1"))
     with pytest.raises(bundle.BundleRefused, match="under no dictionary, keywords are counted under dictionary v1"):
         evaluate(market, used, silent())
+
+
+@pytest.mark.slow
+def test_a_bundle_serves_by_the_clicks_of_the_last_day_and_is_judged_by_those_of_its_training(
+    trained: bundle.Manifest, market: Path, settings: Settings
+) -> None:
+    made = bundle.load(settings.bundle_path, settings)
+    assert made.models.calibration == trained.calibration
+    newest, before = trained.newest_calibration["click"], trained.calibration["click"]
+    assert made.serving.calibration["click"] == newest
+    assert newest.slope == before.slope
+    assert newest.intercept != before.intercept
+    assert made.serving.calibration["purchase"] == trained.calibration["purchase"]
+    known = EmbeddedKeywords(*made.keywords())
+    matcher = Matcher(made.encoder(), KeywordCatalogue(known.keywords, known.vectors))
+    looked = Examination(trained.examination)
+
+    def calibrated(history: History) -> tuple[Examples, float]:
+        """What was shown on the last day; predicted / observed clicks once the bundle is calibrated by that."""
+        rows = EventLog(history).newest_clicks(looked, matcher, trained.vocabulary, settings, silent())
+        odds = made.models.model.log_odds(rows.matrix, "click")
+        predicted = moved(made.models, "click", rows).probability(odds)
+        return rows, float(np.average(rows.examined * predicted, weights=rows.weights)) / rows.rate
+
+    usual, ratio = calibrated(History(market))
+    assert ratio == pytest.approx(1, abs=0.02)
+    fewer = History(market)
+    last_day = pl.col("event_time") >= UNTIL_MS - settings.late_horizon_ms - DAY_MS
+    fewer.__dict__["clicks"] = fewer.clicks.filter(~last_day | (pl.col("event_id").hash(7) % 2 == 0))
+    halved, ratio = calibrated(fewer)
+    assert halved.rate == pytest.approx(usual.rate / 2, rel=0.1)
+    assert ratio == pytest.approx(1, abs=0.1), "drawn a little towards what the model says"
+
+
+def test_calibration_takes_the_later_rows_whose_pairs_show_their_counts() -> None:
+    rows = pl.DataFrame(
+        {
+            "event_time": range(10),
+            "item": ["a"] * 10,
+            "position": [1] * 10,
+            "clicked": [True] * 8 + [False, True],
+            "purchased": [True, False] * 3 + [None] * 4,
+            "weight": [1.0] * 10,
+        }
+    )
+    features = np.arange(10, dtype=np.float32)[:, np.newaxis]
+    hidden = np.isin(np.arange(10), [5, 8])
+    learning = TrainingSet(rows, features, 10, Examination(0.0), hidden)
+    clicks, later_clicks = learning.split("click")
+    assert (clicks.matrix.ravel().tolist(), later_clicks.matrix.ravel().tolist()) == ([*range(8)], [8, 9])
+    assert learning.calibrating("click").matrix.ravel().tolist() == [9]
+    purchases, later_purchases = learning.split("purchase")
+    assert (purchases.matrix.ravel().tolist(), later_purchases.matrix.ravel().tolist()) == ([*range(4)], [4, 5])
+    assert later_purchases.labels.tolist() == [True, False]
+    assert learning.calibrating("purchase").matrix.ravel().tolist() == [4]
 
 
 @pytest.mark.slow
