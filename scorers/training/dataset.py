@@ -29,6 +29,7 @@ from scorers.training.examples import Examples
 from streams.contracts.messages import ProductState
 
 MOST_ROWS = 300_000
+"""Half of them clicked, half not."""
 MOST_NEWEST = 100_000
 """Rows of the newest day, which only say how high click rates are by now."""
 HIDDEN_SHARE = 0.3

@@ -90,9 +90,12 @@ class TrainingSet:
 
     def calibrating(self, target: str) -> Examples:
         """Of the later rows those that look as rows do when serving: a pair without counts is then a new one, whose
-        keyword fits less well on average than that of a pair whose counts are only hidden."""
+        keyword fits less well on average than that of a pair whose counts are only hidden. All later rows where those
+        are of one class."""
         known = outcome_known(self.rows, target)
-        return self._examples(target, known & self._late(known) & ~self.hidden)
+        late = self._late(known)
+        served = self._examples(target, known & late & ~self.hidden)
+        return served if both_classes(served) else self._examples(target, known & late)
 
     def _late(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
         times = self.rows.get_column("event_time").to_numpy()
@@ -134,8 +137,8 @@ class Source(Protocol):
 
     def newest_clicks(
         self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
-    ) -> Examples:
-        """What was shown on the last day whose clicks are known, and clicked or not."""
+    ) -> Examples | None:
+        """What was shown on the last day whose clicks are known, and clicked or not; None if nothing was."""
         ...
 
     def pairs(self, settings: Settings) -> pl.DataFrame:
@@ -176,11 +179,13 @@ class EventLog:
 
     def newest_clicks(
         self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
-    ) -> Examples:
+    ) -> Examples | None:
         """See `Source`."""
         _, last = self.history.span
         with steps.step("clicks of the last day"):
             rows = label_rows(self.history, last - settings.late_horizon_ms - DAY_MS, last, settings, MOST_NEWEST)
+            if rows.is_empty():
+                return None
             features = matrix(
                 join_vectors(rows, settings),
                 facts_of(rows, self.history, matcher, vocabulary, live_items(self.history.products)),
@@ -249,7 +254,7 @@ def train(
         smoothing={name: getattr(settings, name) for name in bundle.SMOOTHING},
         model=kind,
         calibration=trained.models.calibration,
-        newest_calibration={"click": moved(trained.models, "click", newest)} if both_classes(newest) else {},
+        newest_calibration={"click": moved(trained.models, "click", newest)} if newest else {},
         examination=learning.examination.decay,
         parameters={target: dict(values) for target, values in trained.parameters.items()},
         trained_until=learning.known_until,
@@ -368,8 +373,10 @@ def calibrate(model: PairModel, target: str, rows: Examples) -> Calibration:
 
 
 def moved(models: Probabilities, target: str, rows: Examples) -> Calibration:
-    """Their calibration at the level of the rows, of both classes; drawn towards no move if positives are few."""
+    """Their calibration at the level of the rows; drawn towards no move if positives are few, none for one class."""
     calibration = models.calibration[target]
+    if not both_classes(rows):
+        return calibration
     odds = calibration.log_odds(models.model.log_odds(rows.matrix, target))
 
     def loss(move: float) -> float:

@@ -231,10 +231,12 @@ class DailyTables:
 
     def newest_clicks(
         self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
-    ) -> Examples:
+    ) -> Examples | None:
         """See `scorers.training.ranker.Source`."""
         _, last = self.span
         rows = sampled(self.outcomes(last, last + timedelta(days=1)), MOST_NEWEST)
+        if rows.is_empty():
+            return None
         features = self.features(rows, matcher, vocabulary, settings, steps)
         return examples(features, rows, "click", outcome_known(rows, "click"), looked)
 

@@ -247,6 +247,7 @@ def test_it_beats_rates_and_popularity_on_held_out_days(
     trained: bundle.Bundle, tables: Path, settings: Settings
 ) -> None:
     source, manifest = DailyTables(tables), trained.manifest
+    assert set(manifest.newest_calibration) == {"click"}
     keywords, vectors = trained.keywords()
     matcher = Matcher(trained.encoder(), KeywordCatalogue(keywords, vectors))
     held_out = date(1970, 1, 1) + timedelta(milliseconds=manifest.trained_until)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -372,6 +373,7 @@ def test_a_bundle_serves_by_the_clicks_of_the_last_day_and_is_judged_by_those_of
     def calibrated(history: History) -> tuple[Examples, float]:
         """What was shown on the last day; predicted / observed clicks once the bundle is calibrated by that."""
         rows = EventLog(history).newest_clicks(looked, matcher, trained.vocabulary, settings, silent())
+        assert rows
         odds = made.models.model.log_odds(rows.matrix, "click")
         predicted = moved(made.models, "click", rows).probability(odds)
         return rows, float(np.average(rows.examined * predicted, weights=rows.weights)) / rows.rate
@@ -384,12 +386,19 @@ def test_a_bundle_serves_by_the_clicks_of_the_last_day_and_is_judged_by_those_of
     halved, ratio = calibrated(fewer)
     assert halved.rate == pytest.approx(usual.rate / 2, rel=0.1)
     assert ratio == pytest.approx(1, abs=0.1), "drawn a little towards what the model says"
+    silent_day, (_, last) = History(market), fewer.span
+    at = pl.col("event_time")
+    silent_day.__dict__["impressions"] = fewer.impressions.filter((at < last - 2 * DAY_MS) | (at == last))
+    assert EventLog(silent_day).newest_clicks(looked, matcher, trained.vocabulary, settings, silent()) is None
+    assert (
+        moved(made.models, "click", replace(usual, labels=np.zeros_like(usual.labels))) == trained.calibration["click"]
+    )
 
 
 def test_calibration_takes_the_later_rows_whose_pairs_show_their_counts() -> None:
     rows = pl.DataFrame(
         {
-            "event_time": range(10),
+            "event_time": [*range(7), 9, 9, 9],
             "item": ["a"] * 10,
             "position": [1] * 10,
             "clicked": [True] * 8 + [False, True],
@@ -398,15 +407,15 @@ def test_calibration_takes_the_later_rows_whose_pairs_show_their_counts() -> Non
         }
     )
     features = np.arange(10, dtype=np.float32)[:, np.newaxis]
-    hidden = np.isin(np.arange(10), [5, 8])
+    hidden = np.isin(np.arange(10), [5, 7])
     learning = TrainingSet(rows, features, 10, Examination(0.0), hidden)
     clicks, later_clicks = learning.split("click")
-    assert (clicks.matrix.ravel().tolist(), later_clicks.matrix.ravel().tolist()) == ([*range(8)], [8, 9])
-    assert learning.calibrating("click").matrix.ravel().tolist() == [9]
+    assert (clicks.matrix.ravel().tolist(), later_clicks.matrix.ravel().tolist()) == ([*range(7)], [7, 8, 9])
+    assert learning.calibrating("click").matrix.ravel().tolist() == [8, 9]
     purchases, later_purchases = learning.split("purchase")
     assert (purchases.matrix.ravel().tolist(), later_purchases.matrix.ravel().tolist()) == ([*range(4)], [4, 5])
     assert later_purchases.labels.tolist() == [True, False]
-    assert learning.calibrating("purchase").matrix.ravel().tolist() == [4]
+    assert learning.calibrating("purchase").matrix.ravel().tolist() == [4, 5], "one class alone calibrates nothing"
 
 
 @pytest.mark.slow
