@@ -20,15 +20,15 @@ from scipy.stats import spearmanr
 from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, Settings
 from scorers.history import History
-from scorers.ranking.features import Floats, Sums, Vocabulary, feature_names, matrix
+from scorers.ranking.features import Floats, Sums, Vocabulary, feature_names
 from scorers.ranking.model import TARGETS, Probabilities
 from scorers.retrieval.matching import Matcher
-from scorers.training.dataset import examples, facts_of, join_vectors, label_rows, outcome_known
+from scorers.training.dataset import examples, label_rows, outcome_known
 from scorers.training.examination import Examination
-from scorers.training.examples import Examples
+from scorers.training.examples import Examples, both_classes
 from scorers.training.measures import grouped_ndcg, log_loss, measure
 from scorers.training.plots import reliability
-from scorers.training.ranker import live_items
+from scorers.training.ranker import sums_and_features
 
 MOST_IMPRESSIONS = 60_000
 FIRST_DAY = "first day after training"
@@ -50,7 +50,7 @@ class Impressions:
 
     def examples(self, target: str, chosen: Flags, looked: Examination) -> Examples:
         """The chosen rows as examples of a target; purchases among clicks only."""
-        return examples(self.features, self.rows, target, self.chosen(target, chosen), looked)
+        return examples(self.features, self.rows, target, chosen, looked)
 
     def chosen(self, target: str, chosen: Flags) -> Flags:
         """Of the chosen rows those that say something of a target."""
@@ -64,11 +64,10 @@ def held_out_impressions(
     rows = label_rows(history, trained_until, history.span[1], settings, MOST_IMPRESSIONS)
     if rows.is_empty():
         return None
-    sums = join_vectors(rows, settings)
-    facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
+    sums, features = sums_and_features(rows, history, matcher, vocabulary, settings)
     return Impressions(
         rows,
-        matrix(sums, facts, settings),
+        features,
         true_probabilities(rows, history.folder),
         _slices(rows, sums, trained_until + DAY_MS),
     )
@@ -136,7 +135,7 @@ def _measured(
 ) -> dict[str, Any] | None:
     """`usual`: the category's rate. None where the rows are of one class."""
     rows = impressions.examples(target, chosen, looked)
-    if not len(rows) or rows.labels.all() or not rows.labels.any():
+    if not both_classes(rows):
         return None
     chosen = impressions.chosen(target, chosen)
     given = np.clip(predicted[chosen], 1e-7, 1 - 1e-7)

@@ -68,8 +68,7 @@ class Studies:
     def ceiling(self) -> Probabilities:
         """The same trees and features, taught the true probabilities of the same rows."""
         true = true_probabilities(self._learning.rows, self._history.folder)
-        times = self._learning.rows.get_column("event_time").to_numpy()
-        late = times >= np.quantile(times, 0.8)
+        late = self._learning.late("click")
         parts: dict[str, Any] = {}
         for target in TARGETS:
             training, validation = (

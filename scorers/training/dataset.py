@@ -114,7 +114,8 @@ def outcome_known(rows: pl.DataFrame, target: str) -> NDArray[np.bool_]:
 def examples(
     features: NDArray[np.float32], rows: pl.DataFrame, target: str, chosen: NDArray[np.bool_], looked: Examination
 ) -> Examples:
-    """The chosen rows, of `outcome_known` ones, as examples of `target`. What was clicked was looked at."""
+    """Of the chosen rows those of `outcome_known`, as examples of `target`. What was clicked was looked at."""
+    chosen = chosen & outcome_known(rows, target)
     examined = looked.at(rows.get_column("position").to_numpy()) if target == "click" else np.ones(len(rows))
     return Examples(
         features[chosen],

@@ -25,7 +25,15 @@ from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords, keyword_folder
 from scorers.ranking import bundle
 from scorers.ranking.explanation import plot_summary
-from scorers.ranking.features import Vocabulary, feature_names, feature_types, matrix, ranker_windows, vocabulary_of
+from scorers.ranking.features import (
+    Sums,
+    Vocabulary,
+    feature_names,
+    feature_types,
+    matrix,
+    ranker_windows,
+    vocabulary_of,
+)
 from scorers.ranking.model import TARGETS, Calibration, PairModel, Probabilities
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder, OnnxEncoder, catalogue_encoder
@@ -84,20 +92,20 @@ class TrainingSet:
 
     def split(self, target: str) -> tuple[Examples, Examples]:
         """Earlier rows to learn `target` from and later ones to stop by."""
-        known = outcome_known(self.rows, target)
-        late = self._late(known)
-        return self._examples(target, known & ~late), self._examples(target, known & late)
+        late = self.late(target)
+        return self._examples(target, ~late), self._examples(target, late)
 
     def calibrating(self, target: str) -> Examples:
         """Of the later rows those that look as rows do when serving: a pair without counts is then a new one, whose
         keyword fits less well on average than that of a pair whose counts are only hidden. All later rows where those
         are of one class."""
-        known = outcome_known(self.rows, target)
-        late = self._late(known)
-        served = self._examples(target, known & late & ~self.hidden)
-        return served if both_classes(served) else self._examples(target, known & late)
+        late = self.late(target)
+        served = self._examples(target, late & ~self.hidden)
+        return served if both_classes(served) else self._examples(target, late)
 
-    def _late(self, known: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    def late(self, target: str) -> NDArray[np.bool_]:
+        """Which rows are the later ones of a target."""
+        known = outcome_known(self.rows, target)
         times = self.rows.get_column("event_time").to_numpy()
         return np.asarray(times >= np.quantile(times[known], 1 - _VALIDATION)) if known.any() else known
 
@@ -186,12 +194,8 @@ class EventLog:
             rows = label_rows(self.history, last - settings.late_horizon_ms - DAY_MS, last, settings, MOST_NEWEST)
             if rows.is_empty():
                 return None
-            features = matrix(
-                join_vectors(rows, settings),
-                facts_of(rows, self.history, matcher, vocabulary, live_items(self.history.products)),
-                settings,
-            )
-            return examples(features, rows, "click", outcome_known(rows, "click"), looked)
+            _, features = sums_and_features(rows, self.history, matcher, vocabulary, settings)
+            return examples(features, rows, "click", np.ones(len(rows), np.bool_), looked)
 
     def pairs(self, settings: Settings) -> pl.DataFrame:
         """See `Source`."""
@@ -326,6 +330,15 @@ def training_set(
     return TrainingSet(rows, features, known_until, looked, without_counts)
 
 
+def sums_and_features(
+    rows: pl.DataFrame, history: History, matcher: Matcher, vocabulary: Vocabulary, settings: Settings
+) -> tuple[Sums, NDArray[np.float32]]:
+    """Of rows as `label_rows` gives them: the vectors that were readable then, and the n x features, nothing hidden."""
+    sums = join_vectors(rows, settings)
+    facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
+    return sums, matrix(sums, facts, settings)
+
+
 def live_items(products: Sequence[ProductState]) -> dict[str, int]:
     """Products per category."""
     return Counter(product.category for product in products)
@@ -350,16 +363,18 @@ def fit(learning: TrainingSet, teacher: Learner, parameters: Mapping[str, Parame
     """
     parts: dict[str, Any] = {}
     curves: dict[str, Curve] = {}
+    taught: dict[str, Examples] = {}
     for target in TARGETS:
-        training, validation = learning.split(target)
+        taught[target], validation = learning.split(target)
         with steps.timed(GIVEN[target]) as console, watched(GIVEN[target], console) as watch:
-            parts[target], curves[target] = teacher.fit(target, training, validation, parameters[target], watch)
+            parts[target], curves[target] = teacher.fit(target, taught[target], validation, parameters[target], watch)
     model = teacher.model(parts)
-    calibration = {target: calibrate(model, target, learning.calibrating(target)) for target in TARGETS}
+    calibration: dict[str, Calibration] = {}
     metrics = {"examination_decay": learning.examination.decay}
     for target in TARGETS:
-        training, validation = learning.split(target)[0], learning.calibrating(target)
-        metrics |= _metrics(target, model, calibration[target], curves[target], training, validation)
+        served = learning.calibrating(target)
+        calibration[target] = calibrate(model, target, served)
+        metrics |= _metrics(target, model, calibration[target], curves[target], taught[target], served)
     return Trained(Probabilities(model, calibration), curves, dict(parameters), metrics)
 
 
@@ -367,8 +382,7 @@ def calibrate(model: PairModel, target: str, rows: Examples) -> Calibration:
     """Slope and intercept of the log-odds that fit the rows best, drawn towards 1 and 0 if they are few."""
     odds = model.log_odds(rows.matrix, target)
     fitted = logistic(odds[:, np.newaxis], rows.labels, rows.weights, rows.examined, penalty=0.0)
-    positives = float(rows.weights[rows.labels].sum())
-    trust = positives / (positives + _CALIBRATING)
+    trust = _trust(rows, _CALIBRATING)
     return Calibration(1 + trust * (float(fitted.coefficients[0]) - 1), trust * fitted.intercept)
 
 
@@ -383,8 +397,13 @@ def moved(models: Probabilities, target: str, rows: Examples) -> Calibration:
         return log_loss(rows, rows.probability(odds + move))
 
     move = float(minimize_scalar(loss, bounds=(-_FARTHEST, _FARTHEST), method="bounded").x)
+    return Calibration(calibration.slope, calibration.intercept + _trust(rows, _MOVING) * move)
+
+
+def _trust(rows: Examples, half: int) -> float:
+    """How far to believe what the rows say: half of it when so many of them are positives."""
     positives = float(rows.weights[rows.labels].sum())
-    return Calibration(calibration.slope, calibration.intercept + move * positives / (positives + _MOVING))
+    return positives / (positives + half)
 
 
 def _metrics(
@@ -410,7 +429,10 @@ def _plot(trained: Trained, learning: TrainingSet, settings: Settings, folder: P
     held = {target: learning.split(target)[1] for target in TARGETS}
     served = {target: learning.calibrating(target) for target in TARGETS}
     lines = {
-        target: {"log_loss": trained.metrics[f"{target}_validation_log_loss_of_rate"], "accuracy": majority(rows)}
+        target: {
+            "log_loss": log_loss(rows, trained.metrics[f"{target}_rate"] * np.ones(len(rows))),
+            "accuracy": majority(rows),
+        }
         for target, rows in held.items()
     }
     plot_curves(trained.curves, lines, f"{kind}: every measure after each round", folder / f"curves_{kind}.png")

@@ -30,13 +30,11 @@ from scorers.retrieval.matching import Matcher
 from scorers.training.daily_keywords import daily_keyword_table
 from scorers.training.daily_sums import SHOWN, daily_sums, daily_windows, days_until_complete
 from scorers.training.dataset import (
-    HIDDEN_SHARE,
     MOST_NEWEST,
     MOST_ROWS,
     examples,
     facts_of_offers,
     hide_pairs,
-    outcome_known,
     sampled,
     some_hidden,
 )
@@ -203,7 +201,6 @@ class DailyTables:
         vocabulary: Vocabulary,
         settings: Settings,
         steps: Steps,
-        hidden: float = HIDDEN_SHARE,
     ) -> TrainingSet:
         """The days of the training part whose purchases were complete at its end, each with what was known before it.
 
@@ -225,9 +222,9 @@ class DailyTables:
         with steps.step("how likely places are looked at"):
             looked = self.examination(known_until)
         rows = sampled(rows, MOST_ROWS).sort("event_time")
-        without_counts = some_hidden(len(rows), hidden)
-        features = self.features(rows, matcher, vocabulary, settings, steps, without_counts)
-        return TrainingSet(rows, features, _ms(known_until), looked, without_counts)
+        hidden = some_hidden(len(rows))
+        features = self.features(rows, matcher, vocabulary, settings, steps, hidden)
+        return TrainingSet(rows, features, _ms(known_until), looked, hidden)
 
     def newest_clicks(
         self, looked: Examination, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
@@ -238,7 +235,7 @@ class DailyTables:
         if rows.is_empty():
             return None
         features = self.features(rows, matcher, vocabulary, settings, steps)
-        return examples(features, rows, "click", outcome_known(rows, "click"), looked)
+        return examples(features, rows, "click", np.ones(len(rows), np.bool_), looked)
 
     def outcomes(self, begin: date, end: date) -> pl.DataFrame:
         """The rows of days from `begin` to before `end`, one for each outcome that occurred, `weight` times.
