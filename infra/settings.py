@@ -150,6 +150,12 @@ class Settings(BaseSettings):
         description="Folder of the model bundle that workers load; bundle in home when not given",
     )
     registry_url: str = Field("", description="MLflow server of runs and models; empty for a file in home")
+    holdout_days: float = Field(
+        7.0,
+        gt=0,
+        le=365,
+        description="The last days of a history, at most, judge models and are not learnt from; 30 % of a short one",
+    )
     promote_margin: float = Field(
         0.01,
         ge=0,

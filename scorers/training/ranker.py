@@ -1,7 +1,8 @@
 """From history to a bundle: label rows, join features, fit both models, calibrate, write all that a worker needs.
 
-The last part of the history (`HOLDOUT`) is kept from training altogether, so that campaigns created in it can judge the
-very models that are shipped. Only how high click rates are by now is read off its last day, for serving alone.
+The last part of the history (`scorers.training.split`) is kept from training altogether, so that campaigns created in
+it can judge the very models that are shipped. Only how high click rates are by now is read off its last day, for
+serving alone.
 """
 
 from __future__ import annotations
@@ -57,15 +58,12 @@ from scorers.training.learners.learner import Learner, Parameters, learner
 from scorers.training.learners.logistic import logistic
 from scorers.training.measures import Curve, log_loss, majority, measure
 from scorers.training.plots import GIVEN, plot_calibration, plot_curves
+from scorers.training.split import held_out_from, taught_from
 from scorers.training.tuning import tune
 from scorers.training.watching import watched
 from streams.canonical import CanonicalForms
 from streams.contracts.messages import ProductState
 
-HOLDOUT = 0.3
-"""Share of the history's time that training does not see."""
-WARM_UP = 0.1
-"""Share of the history's time at its start whose rows are not learnt from: their windows are not yet full."""
 _VALIDATION = 0.2
 """Share of a target's rows, the latest, that decide when to stop, and calibrate."""
 _CALIBRATING = 500
@@ -311,9 +309,9 @@ def training_set(
         CannotLearn: no row is old enough.
     """
     first, last = history.span
-    known_until = int(last - HOLDOUT * (last - first))
+    known_until = held_out_from(first, last, settings)
     with steps.step("impressions and what came of them"):
-        rows = label_rows(history, int(first + WARM_UP * (last - first)), known_until, settings)
+        rows = label_rows(history, taught_from(first, last, settings), known_until, settings)
     if not outcome_known(rows, "purchase").any():
         raise CannotLearn(
             f"{history.folder}: its {history.days:.1f} days leave no click that is older than attribution window "

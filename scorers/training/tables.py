@@ -40,7 +40,8 @@ from scorers.training.dataset import (
 )
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import CannotLearn, Examples
-from scorers.training.ranker import HOLDOUT, WARM_UP, TrainingSet, live_items
+from scorers.training.ranker import TrainingSet, live_items
+from scorers.training.split import held_out_days, warm_up_days
 from streams.canonical import NORMAL, CanonicalForms
 from streams.contracts.events import UNKNOWN_CATEGORY
 from streams.contracts.messages import ProductState
@@ -209,8 +210,8 @@ class DailyTables:
             CannotLearn: too few days.
         """
         first, _ = self.span
-        known_until = first + timedelta(days=int((1 - HOLDOUT) * self.days))
-        begin = first + timedelta(days=max(1, round(WARM_UP * self.days)))
+        known_until = first + timedelta(days=int(self.days - held_out_days(self.days, settings)))
+        begin = first + timedelta(days=max(1, round(warm_up_days(self.days, settings))))
         end = known_until - timedelta(days=days_until_complete(settings))
         with steps.step("days and what came of them"):
             rows = self.outcomes(begin, end)

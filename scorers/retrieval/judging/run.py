@@ -24,7 +24,7 @@ from scorers.retrieval.judging.report import (
     on_market,
     on_real_text,
 )
-from scorers.training.towers.run import held_out_from
+from scorers.training.split import held_out_from
 from streams.canonical import home_forms
 
 
@@ -46,7 +46,7 @@ def evaluate(folder: Path, catalogue: Path | None, settings: Settings, steps: St
     with steps.step("encoders"):
         encoders = compared(settings)
     history = History(folder, home_forms(settings))
-    until = held_out_from(history)
+    until = held_out_from(*history.span, settings)
     known = known_to_each(history, encoders, settings, steps)
     market = on_market(history, until, encoders, known, settings, steps, fields=True)
     real = None

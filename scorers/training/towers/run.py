@@ -18,7 +18,7 @@ from scorers.history import History
 from scorers.retrieval.encoders import DEFAULT_MODEL, MAX_TOKENS, load_sentence_transformer
 from scorers.retrieval.export import towers_folder
 from scorers.training.processes import processes, world
-from scorers.training.ranker import HOLDOUT
+from scorers.training.split import held_out_from
 from scorers.training.towers.checkpoint import Checkpoint, Epoch
 from scorers.training.towers.distilled import distilled
 from scorers.training.towers.export import ServingQuality, export, quality, similarity_scale
@@ -52,12 +52,6 @@ class Report(msgspec.Struct, frozen=True):
     serving: ServingQuality
 
 
-def held_out_from(history: History) -> int:
-    """The moment (ms) from which on nothing is learnt from."""
-    first, last = history.span
-    return int(last - HOLDOUT * (last - first))
-
-
 def train(
     folder: Path, settings: Settings, kind: Kind, options: Options, steps: Steps, tell: Callable[[Epoch], None]
 ) -> Report | None:
@@ -71,7 +65,7 @@ def train(
         EncoderError: the model to start from cannot be had.
     """
     history = History(folder, home_forms(settings))
-    until = held_out_from(history)
+    until = held_out_from(*history.span, settings)
     with steps.step("pairs of products and keywords"):
         data = tower_data(history, until, settings.attribution_window_ms)
     with steps.step("model to start from") as advance:
