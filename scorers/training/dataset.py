@@ -145,10 +145,11 @@ def some_hidden(rows: int, share: float = HIDDEN_SHARE, seed: int = 7) -> NDArra
     return np.random.default_rng(seed).random(rows) < share
 
 
-def hide_pairs(sums: Sums, hidden: NDArray[np.bool_]) -> Sums:
-    """The same with the pair's own counts hidden on those rows, as if nobody had seen the pair yet."""
-    pair = np.where(hidden[:, np.newaxis], 0.0, sums.pair)
-    return Sums(sums.item, sums.keyword, pair, sums.campaign, sums.category)
+def hide_pairs(features: NDArray[np.float32], names: Sequence[str], hidden: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """The n x features with what is known of the pair itself missing on those rows. Counts of 0 would make them look
+    like pairs that were never shown, and those fit their keyword less well."""
+    of_pair = np.array([name.startswith("pair_") for name in names])
+    return np.where(hidden[:, np.newaxis] & of_pair, np.float32(np.nan), features)
 
 
 def facts_of(

@@ -324,7 +324,7 @@ def training_set(
     without_counts = some_hidden(len(rows), hidden)
     with steps.step("similarities"):
         facts = facts_of(rows, history, matcher, vocabulary, live_items(history.products))
-    features = matrix(hide_pairs(sums, without_counts), facts, settings)
+    features = hide_pairs(matrix(sums, facts, settings), feature_names(settings.windows), without_counts)
     return TrainingSet(rows, features, known_until, looked, without_counts)
 
 

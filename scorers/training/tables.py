@@ -24,7 +24,7 @@ from scorers.data.reading import BadTable, find, read
 from scorers.data.schemas import CAMPAIGN_HISTORY, KEYWORDS, PRODUCTS, SEARCHES, Table
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.keywords.table import canonical_column
-from scorers.ranking.features import Vocabulary, matrix
+from scorers.ranking.features import Vocabulary, feature_names, matrix
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.matching import Matcher
 from scorers.training.daily_keywords import daily_keyword_table
@@ -269,15 +269,15 @@ class DailyTables:
         steps: Steps,
         hidden: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.float32]:
-        """n x features of rows as `outcomes` gives them, as of the start of each row's day; the pair's own counts are
-        missing on the rows that are `hidden`."""
+        """n x features of rows as `outcomes` gives them, as of the start of each row's day; what is known of the pair
+        itself is missing on the rows that are `hidden`."""
         with steps.step("features as of each day's start"):
             sums = daily_sums(rows, self.shown.select(*_COUNTED, *SHOWN), self.searched, settings)
-            sums = sums if hidden is None else hide_pairs(sums, hidden)
         with steps.step("similarities"):
             facts = facts_of_offers(rows, self.products, matcher, vocabulary, live_items(self.products))
         of_days = settings.model_copy(update={"windows": daily_windows(settings)})
-        return matrix(sums, facts, of_days)
+        found = matrix(sums, facts, of_days)
+        return found if hidden is None else hide_pairs(found, feature_names(of_days.windows), hidden)
 
     def _listed(self) -> pl.DataFrame:
         """The owner's list: text, canonical, shoppers; without what only sellers typed."""

@@ -18,7 +18,6 @@ from scorers.keywords.table import Keyword
 from scorers.ranking import bundle
 from scorers.ranking.features import (
     PairInputs,
-    Sums,
     Vocabulary,
     feature_names,
     feature_types,
@@ -157,15 +156,16 @@ def test_an_organic_row_has_no_campaign() -> None:
     assert not np.isnan(matrix(sums, facts, SETTINGS)[:, of_campaign]).any()
 
 
-def test_hidden_pairs_look_like_pairs_that_nobody_saw() -> None:
-    rows = 2_000
-    sums = Sums(*(random_sums(rows, seed) + 1 for seed in range(5)))
-    without_counts = some_hidden(rows)
+def test_nothing_is_known_of_a_hidden_pair_itself() -> None:
+    names = feature_names(SETTINGS.windows)
+    of_pair = np.array([name.startswith("pair_") for name in names])
+    features = np.random.default_rng(3).random((2_000, len(names)), dtype=np.float32)
+    without_counts = some_hidden(len(features))
     assert 0.25 < without_counts.mean() < 0.35
-    hidden = hide_pairs(sums, without_counts)
-    np.testing.assert_array_equal(~hidden.pair.any(axis=1), without_counts)
-    np.testing.assert_array_equal(hidden.pair[~without_counts], sums.pair[~without_counts])
-    np.testing.assert_array_equal(hidden.keyword, sums.keyword)
+    hidden = hide_pairs(features, names, without_counts)
+    assert np.isnan(hidden[np.ix_(without_counts, of_pair)]).all()
+    np.testing.assert_array_equal(hidden[~without_counts], features[~without_counts])
+    np.testing.assert_array_equal(hidden[:, ~of_pair], features[:, ~of_pair])
 
 
 def test_prices_are_compared_with_what_is_bought() -> None:
