@@ -22,6 +22,7 @@ from feature_repo.offline import training_vectors
 from infra.failure import Failure
 from infra.settings import Settings
 from infra.steps import Steps
+from scorers.evaluation.auctions import auction_terms, judge_shown
 from scorers.evaluation.gains import Gains, purchases_gained, successful, true_gains
 from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out, similarities
 from scorers.evaluation.impressions import held_out_impressions, judge_impressions
@@ -82,8 +83,9 @@ def evaluate(
     Returns:
         For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
         purchases); `by_true_value`, `by_purchases`, `by_success` and `among_chosen`, each as `judge` gives it;
-        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `retrieval` and `real_text`
-        (every way to find keywords; None without a truth, a catalogue); `models` (speed); `targets`.
+        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `shown` (P(shown) against the
+        truth); `retrieval` and `real_text` (every way to find keywords; None without a truth, a catalogue); `models`
+        (speed); `targets`.
 
     Raises:
         EncoderError, WrongCatalogue: `towers` or `catalogue` can't be used.
@@ -129,13 +131,15 @@ def evaluate(
         vocabulary = made.manifest.vocabulary
         facts = facts_of(cases.rows, history, matcher, vocabulary, live_items(history.products))
         features = matrix(sums, facts, settings)
-        predictions = {name: models[name].predict(features) for name in models if name not in rivals}
+        auctions = auction_terms(cases, sums, facts, history, trained_until, settings)
+        shown = {name: one.manifest.impression_share.probability(auctions) for name, one in bundles.items()}
+        predictions = {name: (shown[name], *models[name].predict(features)) for name in models if name not in rivals}
         for name in rivals:
             if name in bundles:  # its codes of categories are its own
                 own = facts_of(
                     cases.rows, history, matcher, bundles[name].manifest.vocabulary, live_items(history.products)
                 )
-                predictions[name] = models[name].predict(matrix(sums, own, settings))
+                predictions[name] = (shown[name], *models[name].predict(matrix(sums, own, settings)))
     with steps.step("impressions since training ended"):
         looked = Examination(made.manifest.examination)
         held = held_out_impressions(history, trained_until, matcher, vocabulary, settings)
@@ -144,7 +148,7 @@ def evaluate(
     studies: dict[str, Any] = {}
     if (studied or ceiling) and held and held.truth:
         made_studies = Studies(history, matcher, vocabulary, held, settings, steps)
-        predictions["ceiling"] = made_studies.ceiling().predict(features)
+        predictions["ceiling"] = (shown["model"], *made_studies.ceiling().predict(features))
         studies = made_studies.all() if studied else {}
     orders = all_orders(cases, sums, markets, predictions, settings)
     with steps.step("judgement"):
@@ -164,6 +168,7 @@ def evaluate(
         "judged_by": judged_by,
         "slices": slices,
         "impressions": impressions,
+        "shown": judge_shown(cases, shown, history.folder),
         "studies": studies,
         "retrieval": msgspec.to_builtins(retrieval),
         "real_text": msgspec.to_builtins(words),

@@ -17,10 +17,9 @@ import polars as pl
 from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, Settings
 from scorers.history import History
-from scorers.ranking.features import Floats, Sums, Vocabulary, feature_names
+from scorers.ranking.features import Floats, Sums, Vocabulary, feature_names, in_longest_window
 from scorers.ranking.model import TARGETS, Probabilities
 from scorers.retrieval.matching import Matcher
 from scorers.training.dataset import examples, label_rows, outcome_known
@@ -75,7 +74,7 @@ def held_out_impressions(
 
 def _slices(rows: pl.DataFrame, sums: Sums, first_day_until: int) -> dict[str, Flags]:
     def seen(of_kind: Floats, metric: str = "impressions") -> Flags:
-        return np.asarray(of_kind[:, METRICS.index(metric) - len(METRICS)] > 0)
+        return np.asarray(in_longest_window(of_kind, metric) > 0)
 
     sponsored = rows.get_column("campaign").is_not_null().to_numpy()
     return {

@@ -8,23 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import polars as pl
 
-from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, Settings
 from scorers.evaluation.heldout import HeldOut
-from scorers.ranking.features import Floats, Sums
+from scorers.ranking.features import Floats, Sums, in_longest_window
 from scorers.suggestions.merge import Rows, merge
-from scorers.suggestions.value import HORIZON_MS, bid_strength, forecast, shown_probability
+from scorers.suggestions.value import HORIZON_MS, forecast
 from streams.contracts.messages import CampaignState
 
 ENCODERS = {"similarity": "dense, untuned model", "two_towers": "two towers"}
 """Encoders that are rows of their own; the columns that hold what they say are `encoder_<name>`."""
 SOURCES = {"bm25": "BM25", "alignment": "title alignment (GraphEx-like)", "co_searched": "co-searched"}
 """Sources that are rows of their own, where the generator has them."""
-_SEARCHES_LONGEST = METRICS.index("searches") - len(METRICS)
-"""Place of the longest window's searches in a vector."""
 _SEED = 7
-Probabilities = tuple[Floats, Floats]
-"""P(click) and P(purchase | click) of every row."""
+Probabilities = tuple[Floats, Floats, Floats]
+"""P(shown), P(click) and P(purchase | click) of every row."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +84,6 @@ def _orders(
     keyword_sums = sums.keyword[rows[first]]
     volume = np.array([keyword.volume for keyword in keywords], np.float64)
     per_week = volume / max(cases.days * DAY_MS / HORIZON_MS, 1.0)
-    rivals = np.array([keyword.rivals for keyword in keywords], np.float64)
 
     def best(column: str) -> Floats:
         """Greatest of the items' scores; below all others where none has one."""
@@ -96,11 +92,9 @@ def _orders(
         np.maximum.at(of_keyword, keyword_of, scores)
         return of_keyword
 
-    dense = best("dense")
-    popularity = keyword_sums[:, _SEARCHES_LONGEST] + per_week / (1 + per_week.max())
+    popularity = in_longest_window(keyword_sums, "searches") + per_week / (1 + per_week.max())
     at_home = np.array([keyword.category == campaign.category for keyword in keywords])
     searches = forecast(keyword_sums, market, per_week, settings).searches
-    shown = shown_probability(bid_strength(campaign, settings), dense, rivals, settings)
     scores = {
         "random": rng.random(len(canonicals)),
         "popularity": popularity,
@@ -110,10 +104,10 @@ def _orders(
     scores |= {name: best(f"encoder_{name}") for name in ENCODERS if f"encoder_{name}" in own.columns}
     scores |= {name: best(f"source_{name}") for name in SOURCES if f"source_{name}" in own.columns}
     items = own.get_column("item").to_list()
-    for ranker, (p_click, p_purchase) in predictions.items():
-        merged = merge(Rows(items, keyword_of.astype(np.int64), p_click[rows], p_purchase[rows]), searches, shown)
+    for ranker, probabilities in predictions.items():
+        merged = merge(Rows(items, keyword_of.astype(np.int64), *(own[rows] for own in probabilities)), searches)
         scores[ranker] = merged.value
         if ranker == "model":
             scores["model_by_probability"] = merged.p_click * merged.p_purchase
-    seen = sums.item[rows][:, METRICS.index("impressions") - len(METRICS)]
+    seen = in_longest_window(sums.item[rows], "impressions")
     return Orders(campaign, canonicals.tolist(), scores, volume / total, float(seen.max()))

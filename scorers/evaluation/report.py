@@ -79,7 +79,14 @@ def write_report(report: dict[str, Any], beside: Path) -> list[Path]:
 def _sections(report: dict[str, Any]) -> list[Section]:
     found = [*_real_text(report), _targets(report)]
     found += [_orders(report[name], title) for name, title in _JUDGED.items() if report[name]["campaigns"]]
-    found += [*_retrieval(report), _slices(report), *_impressions(report), *_studies(report), _models(report)]
+    found += [
+        *_retrieval(report),
+        _slices(report),
+        *_shown(report),
+        *_impressions(report),
+        *_studies(report),
+        _models(report),
+    ]
     return found
 
 
@@ -195,6 +202,14 @@ def _slices(report: dict[str, Any]) -> Section:
         ]
         tables.append(((slice_name, "campaigns", *map(_name, rankers)), rows))
     return Section("Slices: NDCG@10", "Keyword tiers: head, torso and tail make a third of the searches each.", tables)
+
+
+def _shown(report: dict[str, Any]) -> list[Section]:
+    """Only where the truth is known."""
+    rows = [(_name(ranker), *_true(one)) for ranker, one in report["shown"].items() if one]
+    header = ("ranker", "divergence from truth", "rank correlation", "true / given")
+    text = "Of the candidates above, at each campaign's start."
+    return [Section("P(shown)", text, [(header, rows)])] if rows else []
 
 
 def _impressions(report: dict[str, Any]) -> list[Section]:

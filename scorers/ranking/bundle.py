@@ -1,7 +1,7 @@
 """The bundle: all that a worker needs to score, one folder, data only.
 
-Models (UBJSON, JSON or ONNX), the encoder (ONNX), the keyword table with its vectors, pairs that buyers made, and
-the canonical forms that keywords are counted under, and
+Models (UBJSON, JSON or ONNX), the encoder (ONNX), the keyword table with its vectors, pairs that buyers made, how
+often sponsored places stay vacant, the canonical forms that keywords are counted under, and
 `manifest.json` with checksums, feature names in order, windows and smoothing weights. A bundle that does not match is
 refused.
 """
@@ -24,6 +24,7 @@ from infra.failure import Failure
 from infra.settings import Settings
 from scorers.keywords.table import Keyword, read_table
 from scorers.ranking.features import REFERENCE_POSITION, Vocabulary, feature_names, feature_types, ranker_windows
+from scorers.ranking.impression_share import ImpressionShare, Vacancies
 from scorers.ranking.model import Calibration, Probabilities, load_model
 from scorers.retrieval.encoders import OnnxEncoder
 from streams.canonical import NO_VERSION, NORMAL, CanonicalForms, named, read_forms, write_forms
@@ -31,7 +32,10 @@ from streams.canonical import NO_VERSION, NORMAL, CanonicalForms, named, read_fo
 FORMAT = 2
 SMOOTHING = ("smoothing_impressions", "smoothing_clicks", "smoothing_searches")
 """Settings that change what a derived feature means."""
+AUCTION = ("usual_rivals", "typical_bid", "typical_ad_rate")
+"""Settings that change what the terms of P(shown) mean."""
 _FORMS = "forms.json"
+_VACANCIES = "vacancies.parquet"
 _RETRAIN = "run `keypulse train ranker --history DIR` with these settings, or set them as they were"
 
 
@@ -61,6 +65,10 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """By target, as known at `trained_until`: what the bundle is judged by on the events that followed."""
     newest_calibration: dict[str, Calibration] = {}
     """By target, where the last day of the history tells it: what the bundle serves by."""
+    impression_share: ImpressionShare = ImpressionShare()
+    """What P(shown) rests on, as known at `trained_until`."""
+    auction: dict[str, float] = {}
+    """The settings of `AUCTION` under which that was learnt."""
     examination: float = 0.0
     """P(looked at) at a position is position ** -examination."""
     parameters: dict[str, dict[str, float]] = {}
@@ -108,6 +116,11 @@ class Bundle:
         """What keywords count under."""
         return read_forms(self.folder / _FORMS) if self.manifest.dictionary else NORMAL
 
+    def vacancies(self) -> Vacancies:
+        """How often sponsored places stay vacant, over the history; unknown to bundles of earlier releases."""
+        path = self.folder / _VACANCIES
+        return Vacancies(pl.read_parquet(path).iter_rows() if path.exists() else ())
+
     def pairs(self) -> list[Pair]:
         """Clicks and purchases per item and keyword over the history."""
         return list(pl.read_parquet(self.folder / "pairs.parquet").iter_rows())
@@ -116,6 +129,11 @@ class Bundle:
 def save_forms(folder: Path, canonical: CanonicalForms) -> None:
     """Write into the bundle's folder what keywords count under; nothing where there is no dictionary."""
     write_forms(folder / _FORMS, canonical)
+
+
+def save_vacancies(folder: Path, found: pl.DataFrame) -> None:
+    """Write into the bundle's folder `found`: canonical, vacancy."""
+    found.write_parquet(folder / _VACANCIES)
 
 
 def check_dictionary(manifest: Manifest, counted: str) -> None:
@@ -213,17 +231,16 @@ def _check_files(folder: Path, manifest: Manifest) -> None:
 
 
 def _check_settings(manifest: Manifest, settings: Settings) -> None:
-    ours = {name: getattr(settings, name) for name in SMOOTHING}
+    ours = {name: getattr(settings, name) for name in (*SMOOTHING, *manifest.auction)}
+    theirs = manifest.smoothing | manifest.auction
     if not set(ranker_windows(manifest.windows)) <= set(settings.windows):
         raise BundleRefused(
             f"setting windows: {','.join(settings.windows)}, the bundle was trained on {','.join(manifest.windows)}; "
             + _RETRAIN
         )
     for name, value in ours.items():
-        if manifest.smoothing.get(name) != value:
-            raise BundleRefused(
-                f"setting {name}: {value}, the bundle was trained with {manifest.smoothing.get(name)}; {_RETRAIN}"
-            )
+        if theirs.get(name) != value:
+            raise BundleRefused(f"setting {name}: {value}, the bundle was trained with {theirs.get(name)}; {_RETRAIN}")
     expected = list(feature_names(manifest.windows))
     if manifest.features != expected or manifest.feature_types != feature_types(manifest.windows):
         different = next((a for a, b in zip(manifest.features, expected, strict=False) if a != b), "their number")

@@ -231,6 +231,11 @@ def vocabulary_of(products: Sequence[ProductState]) -> Vocabulary:
     )
 
 
+def in_longest_window(sums: Floats, metric: str) -> Floats:
+    """What n vectors (n x V) count of a metric in their longest window, n."""
+    return sums[:, METRICS.index(metric) - len(METRICS)]
+
+
 def usual_bid(campaign: CampaignState) -> float:
     """Median bid of the campaign's keywords; NaN without bids."""
     bids = [keyword.bid for keyword in campaign.keywords if keyword.bid > 0]
@@ -244,7 +249,7 @@ def words(canonicals: Sequence[str]) -> Floats:
 
 def _price_ratio(price: Floats, sums: Floats) -> Floats:
     """log(price / mean price of what was bought in the longest window); NaN when nothing was, or the price is 0."""
-    units, revenue = (sums[:, METRICS.index(metric) - len(METRICS)] for metric in ("units", "revenue"))
+    units, revenue = (in_longest_window(sums, metric) for metric in ("units", "revenue"))
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(price * units / revenue)
     return np.where(np.isfinite(ratio), ratio, np.nan)

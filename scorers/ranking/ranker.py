@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from infra.settings import Settings
 from scorers.ranking.bundle import Bundle
 from scorers.ranking.explanation import top_contributions
-from scorers.ranking.features import PairInputs, matrix, serving_rows
+from scorers.ranking.features import PairInputs, in_longest_window, matrix, serving_rows
+from scorers.ranking.impression_share import bid_strength, terms
 from scorers.ranking.model import Floats
 from scorers.ranking.wording import Wordings
 from streams.contracts.messages import Contribution
@@ -21,6 +22,8 @@ class BundleRanker:
         self._manifest = bundle.manifest
         self._models = bundle.serving
         self._settings = settings
+        self._vacancies = bundle.vacancies()
+        self._contradicted = bundle.manifest.features.index("contradicted_words")
         self._wordings = Wordings(bundle.manifest.vocabulary.attributes)
         self.version = bundle.manifest.model_version
 
@@ -28,6 +31,22 @@ class BundleRanker:
         """n x features."""
         rows = serving_rows(inputs, self._manifest.vocabulary, self._wordings)
         return matrix(*rows, self._settings, self._manifest.windows)
+
+    def shown(self, inputs: PairInputs, matrix: NDArray[np.floating]) -> Floats:
+        """P(shown) of each row, n."""
+        offers = np.array([bid_strength(campaign, self._settings) for campaign in inputs.campaigns])
+        rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
+        vacancy = self._vacancies.of(keyword.canonical for keyword in inputs.keywords)
+        found = terms(
+            offers[inputs.campaign_of],
+            inputs.dense,
+            matrix[:, self._contradicted].astype(np.float64),
+            in_longest_window(inputs.pair_sums, "impressions"),
+            vacancy[inputs.keyword_of],
+            rivals[inputs.keyword_of],
+            self._settings,
+        )
+        return self._manifest.impression_share.probability(found)
 
     def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:
         """P(click) and P(purchase | click), n each."""

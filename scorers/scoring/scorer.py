@@ -28,12 +28,12 @@ from scorers.suggestions.drifts import Drifts
 from scorers.suggestions.growth import growth
 from scorers.suggestions.merge import Rows, best_rows, merge
 from scorers.suggestions.surges import Surges
-from scorers.suggestions.value import HORIZON_MS, Floats, Forecast, bid_strength, forecast, market, shown_probability
+from scorers.suggestions.value import HORIZON_MS, Floats, Forecast, forecast, market
 from streams.contracts.messages import CampaignState, Contribution, ProductState, Signal, Suggestion
 
 
 class Ranker(Protocol):
-    """P(click) and P(purchase | click) of rows."""
+    """P(shown), P(click) and P(purchase | click) of rows."""
 
     @property
     def version(self) -> str:
@@ -42,6 +42,10 @@ class Ranker(Protocol):
 
     def matrix(self, inputs: PairInputs) -> NDArray[np.floating]:
         """n x features."""
+        ...
+
+    def shown(self, inputs: PairInputs, matrix: NDArray[np.floating]) -> Floats:
+        """P(shown), n."""
         ...
 
     def predict(self, matrix: NDArray[np.floating]) -> tuple[Floats, Floats]:
@@ -113,8 +117,9 @@ class Scorer:
             batch = self._batch(states, [campaign for campaign, _ in wanted], offers)
         with metrics.SCORE_SECONDS.labels("predict").time():
             p_click, p_purchase = self._ranker.predict(batch.matrix)
+            p_shown = self._ranker.shown(batch.inputs, batch.matrix)
         with metrics.SCORE_SECONDS.labels("merge").time():
-            scores = self._lists(batch, p_click, p_purchase)
+            scores = self._lists(batch, p_shown, p_click, p_purchase)
         metrics.CAMPAIGNS_SCORED.inc(len(scores))
         return scores
 
@@ -202,13 +207,12 @@ class Scorer:
             index_version=self._offers.index_version,
         )
 
-    def _lists(self, batch: Batch, p_click: Floats, p_purchase: Floats) -> list[CampaignScores]:
+    def _lists(self, batch: Batch, p_shown: Floats, p_click: Floats, p_purchase: Floats) -> list[CampaignScores]:
         """Each campaign's keywords with their value to it."""
         inputs, settings = batch.inputs, self._settings
         per_week = np.array([keyword.volume for keyword in inputs.keywords], np.float64) / self._weeks
         demand = forecast(inputs.keyword_sums, batch.market_sums, per_week, settings)
         grown = _grown(demand, settings)
-        rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
         drifts = self._drifts.by_category()
         starts = np.searchsorted(inputs.campaign_of, np.arange(len(inputs.campaigns) + 1)).tolist()
         scores = []
@@ -216,16 +220,13 @@ class Scorer:
             own, candidates = slice(start, end), batch.candidates[start:end]
             numbers, firsts, keyword_of = np.unique(inputs.keyword_of[own], return_index=True, return_inverse=True)
             items = [inputs.products[number].item for number in inputs.product_of[own].tolist()]
-            rows = Rows(items, keyword_of, p_click[own], p_purchase[own])
-            relevance = np.zeros(len(numbers))
-            np.maximum.at(relevance, keyword_of, inputs.dense[own])
-            p_shown = shown_probability(bid_strength(state, settings), relevance, rivals[numbers], settings)
+            rows = Rows(items, keyword_of, p_shown[own], p_click[own], p_purchase[own])
             keywords = [candidates[first].keyword for first in firsts.tolist()]
             scores.append(
                 CampaignScores(
                     campaign=state,
                     keywords=keywords,
-                    merged=merge(rows, demand.searches[numbers], p_shown),
+                    merged=merge(rows, demand.searches[numbers]),
                     forecast=Forecast(demand.searches[numbers], demand.seen[numbers], demand.foreseen[numbers]),
                     adopted=frozenset(one.canonical for one in candidates if "adopted" in one.found),
                     grown=frozenset(keywords[number].canonical for number in np.flatnonzero(grown[numbers])),

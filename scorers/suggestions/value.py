@@ -2,14 +2,14 @@
 
     value = searches that will match it x P(shown at this bid) x P(click) x P(purchase | click)
 
-The two probabilities come from the ranker; the other two factors are estimated here. Each factor is published.
+The three probabilities come from the bundle (`scorers.ranking`); the searches are foretold here. Each factor is
+published.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import median
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,16 +17,12 @@ from numpy.typing import NDArray
 from feature_repo.vectors import METRICS
 from infra.settings import DAY_MS, WINDOW_LENGTHS_MS, Settings
 from scorers.suggestions.growth import growth
-from streams.contracts.messages import CampaignState
 
 HORIZON_MS = 7 * DAY_MS
 """How far ahead purchases are counted."""
 
 HISTORY_WEIGHT = 1.0
 """Weight of a keyword's long history beside its longest window: it steadies rare keywords and starts a young store."""
-
-TYPICAL_RELEVANCE = 0.5
-"""Similarity at which an offer weighs what it says."""
 
 _SEARCHES = METRICS.index("searches")
 
@@ -74,34 +70,6 @@ def forecast(keyword_sums: Floats, market_sums: Floats, per_week: Floats, settin
         searches *= surprise ** ((lengths[window] / HORIZON_MS) ** settings.forecast_persistence)
         share = share * surprise
     return Forecast(searches, counts[:, :-1], foreseen)
-
-
-def bid_strength(campaign: CampaignState, settings: Settings) -> float:
-    """What the campaign offers for a click against what rivals typically do; 1 when it doesn't say."""
-    bids = [keyword.bid for keyword in campaign.keywords if keyword.bid > 0]
-    if bids:
-        return median(bids) / settings.typical_bid
-    if campaign.ad_rate > 0:
-        return campaign.ad_rate / settings.typical_ad_rate
-    return 1.0
-
-
-def shown_probability(strength: float, relevance: Floats, rivals: Floats, settings: Settings) -> Floats:
-    """P(shown) on a page that each of n keywords opens.
-
-    Args:
-        strength: of the campaign's offer, see `bid_strength`.
-        relevance: n, greatest similarity of the keyword to one of the campaign's items; platforms weigh bids by it.
-        rivals: n, sellers whose keywords match it.
-
-    Each sponsored place goes to a bidder with probability in proportion to offer times relevance (Luce's choice
-    axiom): `1 - (1 - w / (w + usual_rivals + rivals)) ** places` with `w = strength x relevance / TYPICAL_RELEVANCE`.
-    A rival weighs 1. `usual_rivals` stands for what is not known of: other match, the platform's reserve.
-    """
-    weight = strength * np.maximum(relevance, 0.0) / TYPICAL_RELEVANCE
-    against = settings.usual_rivals + rivals
-    missed = np.divide(against, weight + against, out=np.zeros(len(rivals)), where=weight + against > 0)
-    return np.asarray(1.0 - missed**settings.sponsored_slots, dtype=np.float64)
 
 
 def expected_purchases(searches: Floats, p_shown: Floats, p_click: Floats, p_purchase: Floats) -> Floats:

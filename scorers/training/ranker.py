@@ -35,6 +35,7 @@ from scorers.ranking.features import (
     ranker_windows,
     vocabulary_of,
 )
+from scorers.ranking.impression_share import ImpressionShare
 from scorers.ranking.model import TARGETS, Calibration, PairModel, Probabilities
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder, OnnxEncoder, catalogue_encoder
@@ -54,6 +55,7 @@ from scorers.training.dataset import (
 )
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import CannotLearn, Examples, Features, both_classes
+from scorers.training.impression_share import impression_share, vacancies
 from scorers.training.learners.learner import Learner, Parameters, learner
 from scorers.training.learners.logistic import logistic
 from scorers.training.measures import Curve, log_loss, majority, measure
@@ -147,6 +149,16 @@ class Source(Protocol):
         """What was shown on the last day whose clicks are known, and clicked or not; None if nothing was."""
         ...
 
+    def impression_share(
+        self, learning: TrainingSet, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    ) -> ImpressionShare:
+        """What P(shown) rests on in its training part."""
+        ...
+
+    def vacancies(self, settings: Settings) -> pl.DataFrame:
+        """canonical, vacancy: how often sponsored places stay vacant (`scorers.ranking.impression_share.Vacancies`)."""
+        ...
+
     def pairs(self, settings: Settings) -> pl.DataFrame:
         """Clicks and purchases of each item and canonical keyword: item, canonical, clicks, purchases."""
         ...
@@ -194,6 +206,18 @@ class EventLog:
                 return None
             _, features = sums_and_features(rows, self.history, matcher, vocabulary, settings)
             return examples(features, rows, "click", np.ones(len(rows), np.bool_), looked)
+
+    def impression_share(
+        self, learning: TrainingSet, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    ) -> ImpressionShare:
+        """See `Source`."""
+        with steps.step("how often ads are shown"):
+            until, looked = learning.known_until, learning.examination
+            return impression_share(self.history, until, looked, matcher, vocabulary, settings)
+
+    def vacancies(self, settings: Settings) -> pl.DataFrame:
+        """See `Source`."""
+        return vacancies(self.history, self.history.span[1] + 1, settings)
 
     def pairs(self, settings: Settings) -> pl.DataFrame:
         """See `Source`."""
@@ -243,6 +267,7 @@ def train(
     learning = source.training_set(matcher, vocabulary, settings, steps)
     teacher = taught_by(kind, Features(feature_names(settings.windows), feature_types(settings.windows)))
     trained = fit(learning, teacher, tuned(learning, teacher, trials, steps), steps)
+    share = source.impression_share(learning, matcher, vocabulary, settings, steps)
     newest = source.newest_clicks(learning.examination, matcher, vocabulary, settings, steps)
     with steps.step("plots"):
         _plot(trained, learning, settings, plots, kind)
@@ -257,6 +282,8 @@ def train(
         model=kind,
         calibration=trained.models.calibration,
         newest_calibration={"click": moved(trained.models, "click", newest)} if newest else {},
+        impression_share=share,
+        auction={name: getattr(settings, name) for name in bundle.AUCTION},
         examination=learning.examination.decay,
         parameters={target: dict(values) for target, values in trained.parameters.items()},
         trained_until=learning.known_until,
@@ -268,7 +295,7 @@ def train(
     )
     with steps.step("bundle"):
         bundle.write(rankers_folder(settings) / kind, manifest, trained.models.model.save)
-        contents = _contents(trained.models.model, source.pairs(settings), encoder, keywords, source.canonical)
+        contents = _contents(trained.models.model, source, encoder, keywords, settings)
         return bundle.write(out or settings.bundle_path, manifest, contents), trained
 
 
@@ -278,18 +305,15 @@ def rankers_folder(settings: Settings) -> Path:
 
 
 def _contents(
-    model: PairModel,
-    pairs: pl.DataFrame,
-    encoder: OnnxEncoder,
-    keywords: EmbeddedKeywords,
-    canonical: CanonicalForms,
+    model: PairModel, source: Source, encoder: OnnxEncoder, keywords: EmbeddedKeywords, settings: Settings
 ) -> Callable[[Path], None]:
     def fill(target: Path) -> None:
         model.save(target)
         shutil.copytree(encoder.folder, target / "encoder")
         keywords.save(target)
-        bundle.save_forms(target, canonical)
-        pairs.write_parquet(target / "pairs.parquet")
+        bundle.save_forms(target, source.canonical)
+        bundle.save_vacancies(target, source.vacancies(settings))
+        source.pairs(settings).write_parquet(target / "pairs.parquet")
 
     return fill
 

@@ -25,6 +25,7 @@ from scorers.data.schemas import CAMPAIGN_HISTORY, KEYWORDS, PRODUCTS, SEARCHES,
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.keywords.table import canonical_column
 from scorers.ranking.features import Vocabulary, feature_names, matrix
+from scorers.ranking.impression_share import ImpressionShare
 from scorers.retrieval.encoders import Encoder
 from scorers.retrieval.matching import Matcher
 from scorers.training.daily_keywords import daily_keyword_table
@@ -40,6 +41,7 @@ from scorers.training.dataset import (
 )
 from scorers.training.examination import Examination, examination
 from scorers.training.examples import CannotLearn, Examples
+from scorers.training.impression_share import NO_VACANCIES
 from scorers.training.ranker import TrainingSet, live_items
 from scorers.training.split import held_out_days, warm_up_days
 from streams.canonical import NORMAL, CanonicalForms
@@ -237,6 +239,16 @@ class DailyTables:
             return None
         features = self.features(rows, matcher, vocabulary, settings, steps)
         return examples(features, rows, "click", np.ones(len(rows), np.bool_), looked)
+
+    def impression_share(
+        self, learning: TrainingSet, matcher: Matcher, vocabulary: Vocabulary, settings: Settings, steps: Steps
+    ) -> ImpressionShare:
+        """The defaults: no table says on which pages an ad could have been."""
+        return ImpressionShare()
+
+    def vacancies(self, settings: Settings) -> pl.DataFrame:
+        """None is known, for the same reason."""
+        return NO_VACANCIES
 
     def outcomes(self, begin: date, end: date) -> pl.DataFrame:
         """The rows of days from `begin` to before `end`, one for each outcome that occurred, `weight` times.

@@ -74,6 +74,9 @@ class SimilarityRanker:
     def matrix(self, inputs: PairInputs) -> NDArray[np.floating]:
         return inputs.dense[:, None]
 
+    def shown(self, inputs: PairInputs, matrix: NDArray[np.floating]) -> NDArray[np.float64]:
+        return np.clip(matrix[:, 0], 0.01, 1)
+
     def predict(self, matrix: NDArray[np.floating]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         return 0.01 + 0.1 * np.clip(matrix[:, 0], 0, 1), np.full(len(matrix), 0.1)
 

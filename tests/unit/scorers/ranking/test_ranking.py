@@ -26,7 +26,9 @@ from scorers.ranking.features import (
     serving_rows,
     vocabulary_of,
 )
+from scorers.ranking.impression_share import ImpressionShare, bid_strength, terms
 from scorers.ranking.model import TARGETS, Probabilities
+from scorers.ranking.ranker import BundleRanker
 from scorers.ranking.wording import attributes_of, lacks, statement
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.matching import Matcher
@@ -39,6 +41,7 @@ from tests.unit.scorers.letters import LetterEncoder
 
 NOW = 1_700_000_000_000
 SETTINGS = load()
+IMPRESSION_SHARE = ImpressionShare(offer=0.9, contradicted=-2.0, unseen=-1.5, vacancy=0.7, intercept=-1.0)
 WIDTH = len(sum_names(SETTINGS.windows))
 BOOTS = ProductState(
     schema_version=1,
@@ -234,6 +237,8 @@ def manifest(settings: Settings) -> bundle.Manifest:
         feature_types=feature_types(settings.windows),
         vocabulary=Vocabulary(["new"], ["boots"], {"red": ["Color"]}),
         smoothing={name: getattr(settings, name) for name in bundle.SMOOTHING},
+        impression_share=IMPRESSION_SHARE,
+        auction={name: getattr(settings, name) for name in bundle.AUCTION},
         trained_until=NOW,
         history_days=10.0,
         encoder="letters",
@@ -266,6 +271,25 @@ def test_a_bundle_that_does_not_match_is_refused(folder: Path) -> None:
         bundle.load(folder, load(windows="1h,24h"))
     with pytest.raises(bundle.BundleRefused, match="setting smoothing_clicks: 33"):
         bundle.load(folder, load(smoothing_clicks=33))
+    with pytest.raises(bundle.BundleRefused, match="setting typical_bid: 33, the bundle was trained with 90"):
+        bundle.load(folder, load(typical_bid=33))
+
+
+def test_a_worker_estimates_p_shown_by_what_the_bundle_learnt(folder: Path) -> None:
+    bundle.save_vacancies(folder, pl.DataFrame({"canonical": ["desk lamp"], "vacancy": [3.0]}))
+    made = bundle.load(folder, SETTINGS)
+    ranker, served = BundleRanker(made, SETTINGS), inputs()
+    features = ranker.matrix(served)
+    expected = terms(
+        np.full(6, bid_strength(CAMPAIGN, SETTINGS)),
+        served.dense,
+        column(features, "contradicted_words").astype(float),
+        np.expm1(column(features, "pair_log_impressions_7d").astype(float)),
+        np.array([1.0, 3.0, 1.0] * 2),
+        np.zeros(6),
+        SETTINGS,
+    )
+    np.testing.assert_allclose(ranker.shown(served, features), IMPRESSION_SHARE.probability(expected), rtol=1e-6)
 
 
 def test_a_bundle_holds_what_it_counted_under_and_is_refused_where_that_is_another(

@@ -1,4 +1,4 @@
-"""Expected purchases: the forecast of searches, and the chance of being shown."""
+"""Expected purchases, and the forecast of searches behind them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from feature_repo.vectors import METRICS
 from infra.settings import Settings
-from scorers.suggestions.value import bid_strength, expected_purchases, forecast, market, shown_probability
-from streams.contracts.messages import CampaignKeyword, CampaignState
+from scorers.suggestions.value import expected_purchases, forecast, market
 
 SETTINGS = Settings()
 WEEK = (10, 60, 1_440, 10_080)
@@ -90,44 +89,6 @@ def test_a_search_more_never_lowers_the_forecast(counts: list[int], more: int, w
     )
     assert after >= before * 0.999
     assert np.isfinite(after)
-
-
-RIVALS = np.array([0.0, 1.0, 10.0, 1_000.0])
-
-
-def shown(strength: float = 1.0, relevance: float = 0.5, **over: int) -> NDArray[np.float64]:
-    settings = Settings(**({"usual_rivals": 8, "sponsored_slots": 2} | over))
-    return shown_probability(strength, np.full(len(RIVALS), relevance), RIVALS, settings)
-
-
-def test_shown_probability() -> None:
-    assert shown()[0] == pytest.approx(1 - (8 / 9) ** 2)
-    assert (np.diff(shown()) < 0).all()
-    for more in (shown(strength=2.0), shown(relevance=0.8), shown(sponsored_slots=4), shown(usual_rivals=2)):
-        assert (more > shown()).all()
-    assert (shown(relevance=-0.1) == 0).all()
-    assert shown(usual_rivals=0)[0] == 1.0
-    assert shown(strength=0.0, usual_rivals=0)[0] == 1.0
-
-
-def campaign(*bids: int, ad_rate: float = 0.0) -> CampaignState:
-    return CampaignState(
-        schema_version=1,
-        campaign="c",
-        seller="s",
-        items=["i"],
-        keywords=[CampaignKeyword(text=f"k{n}", bid=bid) for n, bid in enumerate(bids)],
-        ad_rate=ad_rate,
-        starts_at=1_700_000_000_000,
-        updated_at=1_700_000_000_000,
-    )
-
-
-def test_bid_strength() -> None:
-    settings = Settings(typical_bid=50, typical_ad_rate=0.1)
-    assert bid_strength(campaign(25, 100, 100), settings) == 2.0
-    assert bid_strength(campaign(0, ad_rate=0.05), settings) == 0.5
-    assert bid_strength(campaign(), settings) == 1.0
 
 
 def test_value_is_the_product_and_the_market_the_sum() -> None:

@@ -27,6 +27,7 @@ from scorers.evaluation.report import write_report
 from scorers.history import History, attributed, pair_counts
 from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.ranking import bundle
+from scorers.ranking.impression_share import ImpressionShare
 from scorers.registry.promotion import promote
 from scorers.registry.store import Registry, Training
 from scorers.retrieval.catalogue import KeywordCatalogue
@@ -226,6 +227,11 @@ def test_training_writes_a_bundle_that_beats_the_rate(
     assert len(keywords) == len(vectors) > 500
     assert loaded.encoder().encode(["boots"]).shape == (1, 384)
     assert len(loaded.pairs()) > 100
+    vacancy = loaded.vacancies().of(keyword.canonical for keyword in keywords)
+    assert 0 < vacancy.min() < 1 < vacancy.max()
+    assert trained.impression_share != ImpressionShare()
+    assert trained.impression_share.contradicted < 0 < trained.impression_share.offer
+    assert trained.impression_share.vacancy > 0
 
 
 @pytest.mark.slow
