@@ -22,7 +22,7 @@ from feature_repo.offline import training_vectors
 from infra.failure import Failure
 from infra.settings import Settings
 from infra.steps import Steps
-from scorers.evaluation.auctions import auction_terms, judge_shown
+from scorers.evaluation.auctions import auction_terms, judge_auctions
 from scorers.evaluation.gains import Gains, purchases_gained, successful, true_gains
 from scorers.evaluation.heldout import HeldOut, check_nothing_leaked, held_out, similarities
 from scorers.evaluation.impressions import held_out_impressions, judge_impressions
@@ -83,9 +83,9 @@ def evaluate(
     Returns:
         For each ranker and baseline `ndcg_at_10` and `mrr`, as judged by `judged_by` (true value if known, else
         purchases); `by_true_value`, `by_purchases`, `by_success` and `among_chosen`, each as `judge` gives it;
-        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `shown` (P(shown) against the
-        truth); `retrieval` and `real_text` (every way to find keywords; None without a truth, a catalogue); `models`
-        (speed); `targets`.
+        `slices`; `impressions` (calibration, shown and never-shown pairs, cold start); `auctions` (P(shown));
+        `retrieval` and `real_text` (every way to find keywords; None without a truth, a catalogue); `models` (speed);
+        `targets`.
 
     Raises:
         EncoderError, WrongCatalogue: `towers` or `catalogue` can't be used.
@@ -131,8 +131,8 @@ def evaluate(
         vocabulary = made.manifest.vocabulary
         facts = facts_of(cases.rows, history, matcher, vocabulary, live_items(history.products))
         features = matrix(sums, facts, settings)
-        auctions = auction_terms(cases, sums, facts, history, trained_until, settings)
-        shown = {name: one.manifest.impression_share.probability(auctions) for name, one in bundles.items()}
+        rests_on = auction_terms(cases, sums, facts, history, trained_until, settings)
+        shown = {name: one.manifest.impression_share.probability(rests_on) for name, one in bundles.items()}
         predictions = {name: (shown[name], *models[name].predict(features)) for name in models if name not in rivals}
         for name in rivals:
             if name in bundles:  # its codes of categories are its own
@@ -145,6 +145,8 @@ def evaluate(
         held = held_out_impressions(history, trained_until, matcher, vocabulary, settings)
         same = {name: model for name, model in models.items() if name not in rivals}
         impressions = judge_impressions(held, same, looked, settings) if held else None
+        share = made.manifest.impression_share
+        auctions = judge_auctions(history, trained_until, share, looked, matcher, vocabulary, settings)
     studies: dict[str, Any] = {}
     if (studied or ceiling) and held and held.truth:
         made_studies = Studies(history, matcher, vocabulary, held, settings, steps)
@@ -168,7 +170,7 @@ def evaluate(
         "judged_by": judged_by,
         "slices": slices,
         "impressions": impressions,
-        "shown": judge_shown(cases, shown, history.folder),
+        "auctions": auctions,
         "studies": studies,
         "retrieval": msgspec.to_builtins(retrieval),
         "real_text": msgspec.to_builtins(words),

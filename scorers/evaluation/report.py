@@ -82,7 +82,7 @@ def _sections(report: dict[str, Any]) -> list[Section]:
     found += [
         *_retrieval(report),
         _slices(report),
-        *_shown(report),
+        *_auctions(report),
         *_impressions(report),
         *_studies(report),
         _models(report),
@@ -204,11 +204,13 @@ def _slices(report: dict[str, Any]) -> Section:
     return Section("Slices: NDCG@10", "Keyword tiers: head, torso and tail make a third of the searches each.", tables)
 
 
-def _shown(report: dict[str, Any]) -> list[Section]:
-    """Only where the truth is known."""
-    rows = [(_name(ranker), *_true(one)) for ranker, one in report["shown"].items() if one]
-    header = ("ranker", "divergence from truth", "rank correlation", "true / given")
-    text = "Of the candidates above, at each campaign's start."
+def _auctions(report: dict[str, Any]) -> list[Section]:
+    rows = [
+        (weights, f"{one['campaigns']:.0f}", *(_number(one[measure], 4) for measure in list(one)[1:]))
+        for weights, one in report["auctions"].items()
+    ]
+    header = ("weights", "campaigns shown", "observed / predicted", "log loss a page", "NDCG@10 of impressions")
+    text = "Keywords that sellers chose for campaigns created since training ended, and how often they were shown."
     return [Section("P(shown)", text, [(header, rows)])] if rows else []
 
 

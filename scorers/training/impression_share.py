@@ -67,6 +67,15 @@ def impression_share(
     if (rows.get_column("shown") > 0).sum() < LEAST_SHOWN:
         return ImpressionShare()
     rows = rows.sample(min(MOST_ROWS, len(rows)), seed=_SEED)
+    columns = terms_of(rows, history, until, matcher, vocabulary, settings)
+    return fitted(columns, rows.get_column("shown").to_numpy(), rows.get_column("pages").to_numpy())
+
+
+def terms_of(
+    rows: pl.DataFrame, history: History, until: int, matcher: Matcher, vocabulary: Vocabulary, settings: Settings
+) -> Floats:
+    """n x `terms` of n `chosen_rows`, as far as they were known at `until` (ms). Of the pair's impressions those that
+    nobody paid for: it was not shown as an ad yet when it is asked whether to bid for it."""
     table = keyword_table(
         history.searches.filter(pl.col("event_time") < until),
         [one for one in history.campaigns if one.starts_at < until],
@@ -74,17 +83,18 @@ def impression_share(
     )
     rivals = {keyword.canonical: float(keyword.rivals) for keyword in table}
     canonicals = rows.get_column("canonical").to_list()
+    shown = _shown(history, until - settings.longest_window_ms, until).filter(pl.col("campaign").is_null())
+    unpaid = rows.join(shown.group_by(_PAIR).agg(unpaid=pl.len()), _PAIR, "left", maintain_order="left")
     facts = facts_of(rows, history, matcher, vocabulary, {})
-    columns = terms(
+    return terms(
         rows.get_column("offer").to_numpy(),
         facts.dense,
         facts.contradicted_words,
-        rows.get_column("unpaid").to_numpy(),
+        unpaid.get_column("unpaid").fill_null(0).cast(pl.Float64).to_numpy(),
         Vacancies(vacancies(history, until, settings).iter_rows()).of(canonicals),
         np.array([rivals.get(canonical, 0.0) for canonical in canonicals]),
         settings,
     )
-    return fitted(columns, rows.get_column("shown").to_numpy(), rows.get_column("pages").to_numpy())
 
 
 def fitted(columns: Floats, shown: NDArray[np.floating], pages: NDArray[np.integer]) -> ImpressionShare:
@@ -103,8 +113,7 @@ def fitted(columns: Floats, shown: NDArray[np.floating], pages: NDArray[np.integ
 
 def chosen_rows(history: History, first: int, until: int, looked: Examination, settings: Settings) -> pl.DataFrame:
     """What sellers chose that ran between `first` and `until` (ms): campaign, item, category, canonical, `offer`,
-    `pages` of that keyword while it ran, how often it was `shown` there, counted as it was looked at, and the pair's
-    `unpaid` impressions: only those, as it was not shown as an ad yet when it is asked whether to bid for it."""
+    `pages` of that keyword while it ran, and how often it was `shown` there, counted as it was looked at."""
     categories = {product.item: product.category for product in history.products}
     running = pl.DataFrame(
         [
@@ -123,13 +132,11 @@ def chosen_rows(history: History, first: int, until: int, looked: Examination, s
     shown = _shown(history, first, until)
     looked_at = pl.Series(looked.at(shown.get_column("position").to_numpy()), dtype=pl.Float64)
     ads = shown.with_columns(shown=looked_at).drop_nulls("campaign").group_by(_ROW).agg(pl.sum("shown"))
-    unpaid = shown.filter(pl.col("campaign").is_null()).group_by(_PAIR).agg(unpaid=pl.len())
     return (
         running.with_columns(pages=_counted(running, _pages(shown)))
         .filter(pl.col("pages") > 0)
         .join(ads, _ROW, "left")
-        .join(unpaid, _PAIR, "left")
-        .with_columns(pl.col("shown").fill_null(0.0), pl.col("unpaid").fill_null(0).cast(pl.Float64))
+        .with_columns(pl.col("shown").fill_null(0.0))
         .sort(_ROW)
     )
 

@@ -238,6 +238,8 @@ def test_training_writes_a_bundle_that_beats_the_rate(
 def test_the_ranker_is_ahead_of_its_baselines(market: Path, report: dict[str, Any]) -> None:
     assert report["judged_by"] == "by_true_value"
     assert report["by_true_value"]["campaigns"] >= 40
+    assert report["auctions"]["learnt"]["campaigns"] >= 20
+    assert report["auctions"]["learnt"]["ndcg_at_10"] > 0.4
     for measure in ("ndcg_at_10", "mrr"):
         model = report["model"][measure]
         assert all(report[name][measure] < model for name in ("popularity", "similarity", "random"))
