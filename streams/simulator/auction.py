@@ -71,15 +71,21 @@ class Auction:
     def p_shown(self, item: Ints, concept: Ints, weight: Floats, at: Ints, stock: Stock) -> Floats:
         """P(item is shown on a search of concept) if it bids with `weight`, each place weighted by its examination.
 
-        Other entries of the same item don't count as rivals: it would not bid against itself.
+        Other entries of the same item don't count as rivals: it would not bid against itself. Where BIDDERS other items
+        bid, the weakest of them makes room, or the item is not shown at all if it weighs no more.
         """
-        rivals = self.open(concept, at, stock) & (self.item[concept] != item[:, None])
+        others = (self.item[concept] >= 0) & (self.item[concept] != item[:, None])
+        full = others.all(axis=1)
+        weakest = np.where(full, self.weight[concept, -1], 0.0)
+        others[full, -1] = False
+        rivals = self.open(concept, at, stock) & others
         rival = np.where(rivals, self.weight[concept], 0.0)
         total = rival.sum(axis=1) + weight + RESERVE**SHARPNESS
         first = weight / total
         second = first * (rival / (total[:, None] - rival)).sum(axis=1)
         seen = examination(np.array(AD_POSITIONS))
-        return np.asarray(np.where(stock.on_sale(item, at), first * seen[0] + second * seen[1], 0.0))
+        takes_part = stock.on_sale(item, at) & (weight > weakest)
+        return np.asarray(np.where(takes_part, first * seen[0] + second * seen[1], 0.0))
 
 
 def bid_weight(bid: Floats, ad_rate: Floats, price: Floats, relevance: Floats) -> Floats:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from streams.simulator.auction import AD_POSITIONS, BIDDERS, bid_weight
+from streams.simulator.auction import AD_POSITIONS, BIDDERS, Entries, arrange, bid_weight, entries
 from streams.simulator.examination import examination
 from streams.simulator.market import Market
 
@@ -29,6 +29,30 @@ def test_the_share_of_searches_won_is_the_published_probability(small_market: Ma
         expected = auction.p_shown(item, np.array([concept]), weight, np.array([until]), stock)[0]
         assert abs(shown - expected) < 4 * np.sqrt(expected / draws) + 1e-3
     assert not np.isin(won, np.flatnonzero(~open_)).any()
+
+
+def test_who_does_not_bid_yet_would_be_shown_as_often_as_if_it_did(small_market: Market) -> None:
+    market, until = small_market, np.array([small_market.plan.until_ms])
+    bidding = entries(market.catalogue, market.concepts, market.campaigns, market.pace)
+    full = np.flatnonzero((market.auction.item >= 0).all(axis=1))
+    assert len(full) >= 5
+    for concept in full[:5]:
+        outsider = np.setdiff1d(np.arange(len(market.catalogue)), market.auction.item[concept])[:1]
+        outsider = outsider[market.stock.on_sale(outsider, until)]
+        weights = market.auction.weight[concept]
+        for weight in (weights[-1] * 0.9, weights[-1], weights[-1] * 1.1, weights[0] * 2):
+            offer = np.full(len(outsider), weight)
+            added = Entries(
+                np.full(len(outsider), concept), outsider, *([np.zeros(len(outsider), np.int64)] * 2), offer
+            )
+            held = arrange(bidding.joined(added), len(market.concepts), len(market.catalogue), market.campaigns)
+            asked = outsider, np.full(len(outsider), concept), offer, until[: len(outsider)], market.stock
+            found = market.auction.p_shown(*asked)
+            if np.isin(outsider, held.item[concept]).all():
+                np.testing.assert_allclose(found, held.p_shown(*asked))
+            else:
+                assert weight <= weights[-1]
+                assert (found == 0).all()
 
 
 def test_no_page_shows_one_bidder_twice(small_market: Market, rng: np.random.Generator) -> None:
