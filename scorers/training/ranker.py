@@ -103,6 +103,11 @@ class TrainingSet:
         served = self._examples(target, late & ~self.hidden)
         return served if both_classes(served) else self._examples(target, late)
 
+    def newest(self, target: str) -> Examples:
+        """Of the last day's rows those that look as rows do when serving."""
+        times = self.rows.get_column("event_time").to_numpy()
+        return self._examples(target, (times > times.max() - DAY_MS) & ~self.hidden)
+
     def late(self, target: str) -> NDArray[np.bool_]:
         """Which rows are the later ones of a target."""
         known = outcome_known(self.rows, target)
@@ -378,7 +383,7 @@ def tuned(learning: TrainingSet, teacher: Learner, trials: int, steps: Steps) ->
 
 
 def fit(learning: TrainingSet, teacher: Learner, parameters: Mapping[str, Parameters], steps: Steps) -> Trained:
-    """Learn both targets, each with its hyperparameters, and calibrate them on `TrainingSet.calibrating` rows.
+    """Learn both targets, each with its hyperparameters, and calibrate them.
 
     Raises:
         CannotLearn: a target's rows are of one class only.
@@ -391,13 +396,19 @@ def fit(learning: TrainingSet, teacher: Learner, parameters: Mapping[str, Parame
         with steps.timed(GIVEN[target]) as console, watched(GIVEN[target], console) as watch:
             parts[target], curves[target] = teacher.fit(target, taught[target], validation, parameters[target], watch)
     model = teacher.model(parts)
-    calibration: dict[str, Calibration] = {}
+    calibration = calibrations(model, learning)
     metrics = {"examination_decay": learning.examination.decay}
     for target in TARGETS:
         served = learning.calibrating(target)
-        calibration[target] = calibrate(model, target, served)
         metrics |= _metrics(target, model, calibration[target], curves[target], taught[target], served)
     return Trained(Probabilities(model, calibration), curves, dict(parameters), metrics)
+
+
+def calibrations(model: PairModel, learning: TrainingSet) -> dict[str, Calibration]:
+    """Of each target by `TrainingSet.calibrating` rows; P(click) then at the level of the last day, since how readily
+    shoppers click moves from day to day. A day holds too few purchases for that."""
+    found = {target: calibrate(model, target, learning.calibrating(target)) for target in TARGETS}
+    return found | {"click": moved(Probabilities(model, found), "click", learning.newest("click"))}
 
 
 def calibrate(model: PairModel, target: str, rows: Examples) -> Calibration:

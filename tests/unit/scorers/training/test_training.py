@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 import polars as pl
 import pytest
+from numpy.typing import NDArray
 
 from feature_repo.archive import FeatureArchive
 from feature_repo.memory import MemoryStore
@@ -36,7 +37,7 @@ from scorers.training.command import card
 from scorers.training.dataset import join_vectors, label_rows
 from scorers.training.examination import Examination
 from scorers.training.examples import CannotLearn, Examples
-from scorers.training.ranker import EventLog, TrainingSet, moved, train
+from scorers.training.ranker import EventLog, TrainingSet, calibrations, moved, train
 from streams.attribution import Attribution, Click, Purchase
 from streams.backfill.run import SOURCE, Backfill
 from streams.canonical import CanonicalForms, forms_file, write_forms
@@ -424,6 +425,29 @@ def test_calibration_takes_the_later_rows_whose_pairs_show_their_counts() -> Non
     assert (purchases.matrix.ravel().tolist(), later_purchases.matrix.ravel().tolist()) == ([*range(4)], [4, 5])
     assert later_purchases.labels.tolist() == [True, False]
     assert learning.calibrating("purchase").matrix.ravel().tolist() == [4, 5], "one class alone calibrates nothing"
+
+
+def test_the_level_of_clicks_is_that_of_the_last_day() -> None:
+    """A model says .2 of every row; lately, where the pair shows its counts, half of them are clicked."""
+
+    class Always:
+        kind, feature_names = "always", ["x"]
+
+        def log_odds(self, matrix: NDArray[np.floating], target: str) -> NDArray[np.float64]:
+            return np.full(len(matrix), np.log(0.25))
+
+    n, days = 60_000, 6
+    rng = np.random.default_rng(2)
+    time = np.sort(rng.integers(0, days * DAY_MS, n))
+    hidden = rng.random(n) < 0.3
+    lately = (time > time.max() - DAY_MS) & ~hidden
+    rows = pl.DataFrame({"event_time": time, "item": "a", "position": 1, "weight": 1.0}).with_columns(
+        clicked=pl.Series(rng.random(n) < np.where(lately, 0.5, 0.2)), purchased=pl.Series(rng.random(n) < 0.3)
+    )
+    learning = TrainingSet(rows, np.zeros((n, 1), np.float32), 0, Examination(0.0), hidden)
+    assert len(learning.newest("click")) == lately.sum()
+    calibration = calibrations(Always(), learning)["click"]  # type: ignore[arg-type]
+    assert calibration.probability(np.array([np.log(0.25)]))[0] == pytest.approx(0.5, abs=0.02)
 
 
 @pytest.mark.slow
