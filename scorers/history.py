@@ -38,6 +38,13 @@ class History:
         return self.events("search", ["event_time", "shopper", "query", "category"])
 
     @cached_property
+    def typed(self) -> pl.DataFrame:
+        """What was typed in each search, once: search_id, query and its `canonical` form."""
+        return canonical_column(
+            self.events("search", ["search_id", "query"]).unique("search_id"), "query", self.canonical
+        )
+
+    @cached_property
     def impressions(self) -> pl.DataFrame:
         """Impressions with the keyword's `canonical` form."""
         columns = ["event_time", "item", "category", "campaign", "keyword", "position", "search_id", "shuffled"]

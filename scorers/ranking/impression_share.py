@@ -10,22 +10,20 @@ weigh 1. What they do weigh, a history tells (`scorers.training.impression_share
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from statistics import median
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from infra.settings import Settings
+from scorers.ranking.features import Floats, usual_bid
 from streams.contracts.messages import CampaignState
 
 TYPICAL_RELEVANCE = 0.5
 """Similarity at which an offer weighs what it says."""
 _LEAST_RELEVANCE, _LEAST_OFFER, _LEAST_VACANCY = 0.05, 0.01, 0.001
 """What is smaller counts as this, as it has no log."""
-
-Floats = NDArray[np.float64]
 
 
 class ImpressionShare(msgspec.Struct, frozen=True):
@@ -88,9 +86,9 @@ class Vacancies:
 
 def bid_strength(campaign: CampaignState, settings: Settings) -> float:
     """What the campaign offers for a click against what rivals typically do; 1 when it doesn't say."""
-    bids = [keyword.bid for keyword in campaign.keywords if keyword.bid > 0]
-    if bids:
-        return median(bids) / settings.typical_bid
+    bid = usual_bid(campaign)
+    if not math.isnan(bid):
+        return bid / settings.typical_bid
     if campaign.ad_rate > 0:
         return campaign.ad_rate / settings.typical_ad_rate
     return 1.0

@@ -20,7 +20,6 @@ from feature_repo.offline import training_vectors
 from feature_repo.vectors import pair_key
 from infra.settings import Settings
 from scorers.history import History, attributed
-from scorers.keywords.table import canonical_column
 from scorers.ranking.features import Facts, Sums, Vocabulary, product_columns, usual_bid, words
 from scorers.ranking.wording import lacking
 from scorers.retrieval.matching import Matcher
@@ -75,11 +74,8 @@ def as_clicked(history: History, known_until: int) -> pl.DataFrame:
 
 def as_searched(impressions: pl.DataFrame, history: History) -> pl.DataFrame:
     """Impressions with the search's `keyword` and `canonical`; they keep their own where the search is not known."""
-    searches = history.events("search", ["search_id", "query"]).unique("search_id")
-    typed = canonical_column(searches, "query", history.canonical)
-    joined = impressions.join(
-        typed.select("search_id", "query", searched="canonical"), on="search_id", how="left", maintain_order="left"
-    )
+    searches = history.typed.rename({"canonical": "searched"})
+    joined = impressions.join(searches, on="search_id", how="left", maintain_order="left")
     return joined.with_columns(
         keyword=pl.coalesce("query", "keyword"), canonical=pl.coalesce("searched", "canonical")
     ).drop("query", "searched")

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from infra.settings import Settings
 from scorers.history import History
 from scorers.keywords.table import keyword_table
-from scorers.ranking.features import Vocabulary
-from scorers.ranking.impression_share import Floats, ImpressionShare, Vacancies, bid_strength, terms
+from scorers.ranking.features import Floats, Vocabulary
+from scorers.ranking.impression_share import ImpressionShare, Vacancies, bid_strength, terms
 from scorers.retrieval.matching import Matcher
 from scorers.training.dataset import as_searched, facts_of
 from scorers.training.examination import Examination
