@@ -1,8 +1,7 @@
 """Held-out campaigns as of just before each was created: candidates and features that nothing of theirs had reached.
 
-Candidates come from all sources and from popularity in the category, fused by `MEASURED` weights, as they stood when
-training ended; the adopted source is off. Features are joined at the last millisecond before creation.
-`check_nothing_leaked` refuses rows that know more.
+Candidates come from all sources as they stood when training ended; the adopted source is off. Features are joined at
+the last millisecond before creation. `check_nothing_leaked` refuses rows that know more.
 """
 
 from __future__ import annotations
@@ -23,9 +22,7 @@ from scorers.ranking.features import Sums
 from scorers.retrieval.candidates import Candidate, CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import EQUAL, MEASURED
 from scorers.retrieval.neighbours import ExactNeighbours
-from scorers.retrieval.sources.popular import Popular
 from streams.contracts.messages import CampaignState
 
 SHORTEST_OUTCOME_MS = DAY_MS
@@ -68,7 +65,7 @@ def held_out(
     `known` are keywords of the whole history: their vectors are used again where the text was the same.
     """
     campaigns = held_out_campaigns(history, trained_until)
-    generator, days = generator_as_of(history, trained_until, known, encoder, settings, pooled=True)
+    generator, days = generator_as_of(history, trained_until, known, encoder, settings)
     products = {product.item: product for product in history.products}
     wanted = [
         (one, ItemRequest(products[item], one.seller)) for one in campaigns for item in one.items if item in products
@@ -107,12 +104,8 @@ def generator_as_of(
     known: EmbeddedKeywords,
     encoder: Encoder,
     settings: Settings,
-    pooled: bool = False,
 ) -> tuple[CandidateGenerator, float]:
-    """All sources as they stood at `until` (ms), and the days of history behind them.
-
-    `pooled`: up to `POOL` candidates, popular ones too, fused by weights; else as workers find them.
-    """
+    """All sources as they stood at `until` (ms), up to `POOL` candidates, and the days of history behind them."""
     before = pl.col("event_time") < until
     campaigns = [one for one in history.campaigns if one.starts_at < until]
     table = keyword_table(history.searches.filter(before), campaigns, canonical=history.canonical)
@@ -124,16 +117,7 @@ def generator_as_of(
     clock = ManualClock(until)
     wide = settings.model_copy(update={"candidates_per_source": POOL, "candidates_max": POOL})
     generator = CandidateGenerator(
-        wide if pooled else settings,
-        encoder,
-        catalogue,
-        index,
-        clock,
-        pairs.iter_rows(),
-        days,
-        weights=MEASURED if pooled else EQUAL,
-        more_sources=[Popular(catalogue)] if pooled else (),
-        canonical=history.canonical,
+        wide, encoder, catalogue, index, clock, pairs.iter_rows(), days, canonical=history.canonical
     )
     return generator, days
 

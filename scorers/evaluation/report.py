@@ -26,7 +26,7 @@ _NAMES = {
     "boosted": "boosted, by value",
     "neural": "neural, by value",
     "popularity_in_category": "popularity in category",
-    "fused": "fused retrieval, weighted, with popularity",
+    "fused": "fused retrieval",
     "oracle": "oracle over the candidates",
     "true_value": "order by true value",
     "ceiling": "ceiling, by value",
@@ -125,14 +125,14 @@ def _retrieval(report: dict[str, Any]) -> list[Section]:
         return []
     lost = [
         (name, _estimate(one["recall_without"]), _estimate(one["lost"]))
-        for name, one in judged["contributions_weighted"].items()
+        for name, one in judged["contributions"].items()
     ]
     return [
         Section(
             "Retrieval: share of the true best 50 keywords found",
-            f"{judged['items']} items of held-out campaigns, {judged['keywords']:.0f} keywords. Fused: as workers do; "
-            "weighted, with popularity: the pool that the rankers above order.",
-            [_found(judged["rows"]), (("the pool without", "recall@200", "lost"), lost)],
+            f"{judged['items']} items of held-out campaigns, {judged['keywords']:.0f} keywords. Fused with two towers: "
+            "the pool that the rankers above order.",
+            [_found(judged["rows"]), (("fused without", "recall@200", "lost"), lost)],
         )
     ]
 

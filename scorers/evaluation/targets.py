@@ -12,7 +12,16 @@ OVERALL = (0.95, 1.05)
 IN_DECILES = (0.85, 1.15)
 RECOVERED = 0.8
 FOUND = 0.95
-BASELINES = ("popularity", "popularity_in_category", "similarity", "two_towers", "fused", "bm25", "alignment")
+BASELINES = (
+    "popularity",
+    "popularity_in_category",
+    "similarity",
+    "two_towers",
+    "fused",
+    "bm25",
+    "alignment",
+    "co_searched",
+)
 _GIVEN = {"click": "P(click)", "purchase": "P(purchase | click)"}
 _DEPTH = "recall@200"
 _AHEAD = "lower bound > 0"
@@ -31,8 +40,8 @@ def _retrieval(report: dict[str, Any]) -> list[dict[str, Any]]:
     if not (market := report.get("retrieval")):
         return []
     rows = market["rows"]
-    tuned = TUNED if f"weighted, with popularity, {TUNED}" in rows else UNTUNED
-    recall = rows[f"weighted, with popularity, {tuned}"][_DEPTH]
+    tuned = TUNED if f"fused, {TUNED}" in rows else UNTUNED
+    recall = rows[f"fused, {tuned}"][_DEPTH]
     name = f"all sources fused ({tuned}), at most 200: share of the true best 50 found"
     found = [_target(name, recall, f">= {FOUND}", recall["mean"] >= FOUND)]
     if market["tuned_minus_untuned"]:

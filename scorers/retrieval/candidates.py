@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -15,7 +15,7 @@ from infra.settings import Settings
 from scorers.keywords.table import Keyword, may_show
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import EQUAL, Found, Fused, fuse
+from scorers.retrieval.fusion import WEIGHTS, Found, Fused, fuse
 from scorers.retrieval.matching import Matcher
 from scorers.retrieval.neighbours import Neighbours
 from scorers.retrieval.sources.adopted import Adopted
@@ -73,14 +73,11 @@ class CandidateGenerator:
         clock: Clock,
         pairs: Iterable[tuple[str, str, int, int]] = (),
         days: float = 0.0,
-        weights: Mapping[str, float] = EQUAL,
-        more_sources: Sequence[Source] = (),
         canonical: CanonicalForms = NORMAL,
     ) -> None:
         """`pairs`: item, canonical, clicks, purchases so far; `days`: length of the history behind the catalogue;
-        `weights`: of the sources when they are fused; `canonical`: what keywords count under."""
+        `canonical`: what keywords count under."""
         self._settings = settings
-        self._weights = weights
         self._canonical = canonical
         self._encoder = encoder
         self.catalogue = catalogue
@@ -95,7 +92,6 @@ class CandidateGenerator:
             self.co_searched,
             self.rising,
             Adopted(),
-            *more_sources,
         ]
         self._matcher = Matcher(encoder, catalogue)
 
@@ -120,9 +116,7 @@ class CandidateGenerator:
         limit = self._settings.candidates_per_source
         answers = {source.name: source.find(queries, limit) for source in self.sources}
         fused = [
-            self._pool(
-                query, fuse({name: hits[row] for name, hits in answers.items()}, self._weights, query.text.terms)
-            )
+            self._pool(query, fuse({name: hits[row] for name, hits in answers.items()}, WEIGHTS, query.text.terms))
             for row, query in enumerate(queries)
         ]
         self._learn({one.canonical for ones in fused for one in ones}, queries)

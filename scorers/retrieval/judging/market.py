@@ -16,11 +16,11 @@ from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import EQUAL, MEASURED, fuse
+from scorers.retrieval.fusion import WEIGHTS, fuse
 from scorers.retrieval.judging.measures import Estimate, Floats, estimate, recall
+from scorers.retrieval.judging.popular import Popular
 from scorers.retrieval.judging.truth import true_top
 from scorers.retrieval.neighbours import Hit
-from scorers.retrieval.sources.popular import Popular
 from scorers.retrieval.sources.source import ItemQuery
 
 DEPTHS = (50, 100, 200)
@@ -66,18 +66,11 @@ class RetrievalAsOf:
 
     def fused(self, without: str = "") -> Lists:
         """The lists of all sources but `without`, fused as they are served."""
-        return self._fused({name: found for name, found in self.lists.items() if name != without}, EQUAL)
-
-    def weighted(self, without: str = "") -> Lists:
-        """The lists of all sources and of popularity but `without`, fused by `MEASURED` weights."""
-        lists = self.lists | {"popular": self.baselines["popular"]}
-        return self._fused({name: found for name, found in lists.items() if name != without}, MEASURED)
-
-    def _fused(self, lists: Mapping[str, Lists], weights: Mapping[str, float]) -> Lists:
+        asked = {name: found for name, found in self.lists.items() if name != without}
         return [
             [
                 (one.canonical, one.score)
-                for one in fuse({name: found[row] for name, found in lists.items()}, weights, said)
+                for one in fuse({name: found[row] for name, found in asked.items()}, WEIGHTS, said)
             ]
             for row, said in enumerate(self._said)
         ]

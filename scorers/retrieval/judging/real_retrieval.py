@@ -13,7 +13,7 @@ from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import EQUAL, MEASURED, fuse
+from scorers.retrieval.fusion import WEIGHTS, fuse
 from scorers.retrieval.judging.measures import Estimate, Floats, estimate, recall, reciprocal_rank
 from scorers.retrieval.judging.real_text import KINDS, RealText
 from scorers.retrieval.neighbours import ExactNeighbours
@@ -58,8 +58,8 @@ class Ranked:
 
 
 def ranked_by_sources(real: RealText, encoder: Encoder, of_catalogue: Encoder, settings: Settings) -> dict[str, Ranked]:
-    """By each source that needs no events, fused as served, and fused by measured weights; products are embedded by
-    `encoder`, keywords by `of_catalogue`."""
+    """By each source that needs no events, and fused as they are served; products are embedded by `encoder`, keywords
+    by `of_catalogue`."""
     keywords = [Keyword(canonical=canonical, text=text) for canonical, text in real.texts.items()]
     catalogue = KeywordCatalogue(keywords, of_catalogue.encode([keyword.text for keyword in keywords]))
     generator = CandidateGenerator(settings, encoder, catalogue, ExactNeighbours(catalogue, "real"), ManualClock(0))
@@ -69,13 +69,11 @@ def ranked_by_sources(real: RealText, encoder: Encoder, of_catalogue: Encoder, s
     ranked = {
         name: Ranked(real, [[canonical for canonical, _ in row] for row in found]) for name, found in hits.items()
     }
-    for name, weights in (("fused", EQUAL), ("weighted", MEASURED)):
-        fused = [
-            fuse({source: found[row] for source, found in hits.items()}, weights, query.text.terms)
-            for row, query in enumerate(queries)
-        ]
-        ranked[name] = Ranked(real, [[one.canonical for one in row] for row in fused])
-    return ranked
+    fused = [
+        fuse({source: found[row] for source, found in hits.items()}, WEIGHTS, query.text.terms)
+        for row, query in enumerate(queries)
+    ]
+    return ranked | {"fused": Ranked(real, [[one.canonical for one in row] for row in fused])}
 
 
 def not_worse(new: Ranked, old: Ranked, tolerated: float = TOLERATED) -> tuple[Estimate, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -13,7 +13,7 @@ from scorers.keywords.embedded import EmbeddedKeywords, embedded_keywords
 from scorers.retrieval.encoders import OnnxEncoder, catalogue_encoder
 from scorers.retrieval.judging.compared import TUNED, UNTUNED
 from scorers.retrieval.judging.fields import tried_on_market, tried_on_real_text
-from scorers.retrieval.judging.market import DEPTHS, JudgedItems, Lists, RetrievalAsOf
+from scorers.retrieval.judging.market import DEPTHS, RetrievalAsOf
 from scorers.retrieval.judging.measures import Estimate, estimate
 from scorers.retrieval.judging.real_retrieval import Ranked, not_worse, ranked_by_sources
 from scorers.retrieval.judging.real_text import RealText
@@ -39,8 +39,6 @@ class OnMarket(msgspec.Struct, frozen=True):
     rows: Rows
     contributions: dict[str, Contribution]
     """Of each source to the fused list with the tuned encoder, if there is one."""
-    contributions_weighted: dict[str, Contribution]
-    """The same of the list fused by weights, with popularity."""
     tuned_minus_untuned: dict[str, Estimate]
     fields: Rows
     """Empty when they were not tried."""
@@ -97,7 +95,6 @@ def on_market(
     rows |= {name: items.estimates(lists) for name, lists in untuned.lists.items() if name != "dense"}
     rows |= {name: items.estimates(one.lists["dense"]) for name, one in judged.items()}
     rows |= {f"fused, {name}": items.estimates(one.fused()) for name, one in judged.items()}
-    rows |= {f"weighted, with popularity, {name}": items.estimates(one.weighted()) for name, one in judged.items()}
     gained = {
         f"recall@{at}": estimate(
             items.recalls(best.lists["dense"], at) - items.recalls(untuned.lists["dense"], at), items.campaigns
@@ -113,21 +110,18 @@ def on_market(
         keywords=len(best.catalogue),
         as_of=until,
         rows=rows,
-        contributions=_contributions(items, best.lists, best.fused),
-        contributions_weighted=_contributions(items, [*best.lists, "popular"], best.weighted),
+        contributions=_contributions(best),
         tuned_minus_untuned=gained if len(judged) > 1 else {},
         fields=tried,
     )
 
 
-def _contributions(
-    items: JudgedItems, sources: Iterable[str], fused: Callable[[str], Lists]
-) -> dict[str, Contribution]:
-    """`fused` gives the lists without a source."""
-    whole = items.recalls(fused(""), DEPTHS[-1])
+def _contributions(judged: RetrievalAsOf) -> dict[str, Contribution]:
+    items = judged.items
+    whole = items.recalls(judged.fused(), DEPTHS[-1])
     found = {}
-    for name in sources:
-        without = items.recalls(fused(name), DEPTHS[-1])
+    for name in judged.lists:
+        without = items.recalls(judged.fused(without=name), DEPTHS[-1])
         found[name] = Contribution(estimate(without, items.campaigns), estimate(whole - without, items.campaigns))
     return found
 
@@ -141,10 +135,9 @@ def on_real_text(
         for name, encoder in encoders.items()
     }
     untuned = ranked[UNTUNED]
-    rows = {name: one.estimates() for name, one in untuned.items() if name not in ("dense", "fused", "weighted")}
+    rows = {name: one.estimates() for name, one in untuned.items() if name not in ("dense", "fused")}
     rows |= {name: of["dense"].estimates() for name, of in ranked.items()}
     rows |= {f"fused, {name}": of["fused"].estimates() for name, of in ranked.items()}
-    rows |= {f"weighted, {name}": of["weighted"].estimates() for name, of in ranked.items()}
     differences: dict[str, Estimate] = {}
     held: dict[str, bool] = {}
     if TUNED in ranked:
@@ -152,7 +145,6 @@ def on_real_text(
             "towers": (ranked[TUNED]["dense"], untuned["dense"]),
             "fused": (ranked[TUNED]["fused"], untuned["fused"]),
             "fused, less the untuned model alone": (ranked[TUNED]["fused"], untuned["dense"]),
-            "weighted": (ranked[TUNED]["weighted"], untuned["weighted"]),
         }
         for name, (new, old) in pairs.items():
             differences[name], held[name] = not_worse(new, old)

@@ -71,8 +71,6 @@ def evaluate_command(history: Path, catalogue: Path | None, out: Path) -> None:
     title = f"Market: {market.items} held-out items, {market.keywords} keywords; share of the true best 50 found"
     console.print(_table(title, market.rows))
     console.print(_contributions_table("What the fused list owes to each source", market.contributions))
-    weighted = "What the list fused by weights, with popularity, owes to each source"
-    console.print(_contributions_table(weighted, market.contributions_weighted))
     console.print(f"{out} written")
 
 

@@ -93,7 +93,7 @@ def test_sources_that_know_something_beat_chance(judged: RetrievalAsOf) -> None:
     for name in ("bm25", "ngrams", "alignment"):
         assert found(judged.lists[name]) > 2 * chance
     assert found(judged.baselines["popular"]) > 2 * chance
-    assert found(judged.weighted()) > found(judged.weighted(without="popular"))
+    assert found(judged.fused()) > found(judged.fused(without="bm25"))
     assert "adopted" not in judged.lists
 
 
@@ -154,7 +154,7 @@ def test_retrievers_see_title_and_price_only(real: RealText) -> None:
 
 def test_sources_are_ranked_on_real_text(real: RealText) -> None:
     ranked = ranked_by_sources(real, LetterEncoder(), LetterEncoder(), load())
-    assert set(ranked) == {"dense", "bm25", "ngrams", "alignment", "fused", "weighted"}
+    assert set(ranked) == {"dense", "bm25", "ngrams", "alignment", "fused"}
     assert ranked["fused"].estimates()["mrr"].n == 4  # one product carries no keyword
     assert ranked["bm25"].estimates()["mrr"].mean == 1.0
     worst = Ranked(real, [list(real.texts)[::-1] for _ in real.products])

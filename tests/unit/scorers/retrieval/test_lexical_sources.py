@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from scorers.keywords.table import Keyword
 from scorers.retrieval.catalogue import KeywordCatalogue
+from scorers.retrieval.judging.popular import Popular
 from scorers.retrieval.matching import Matcher
 from scorers.retrieval.sources.alignment import Alignment
 from scorers.retrieval.sources.lexical import bm25, ngrams
-from scorers.retrieval.sources.popular import Popular
 from scorers.retrieval.sources.source import ItemQuery, Source
 from streams.contracts.messages import ProductState
 from streams.normal_form import normal_form

@@ -275,9 +275,7 @@ def test_the_report_holds_every_row_slice_and_target(
     assert rows["boosted"] == rows["model"]
     assert {"item", "keyword", "category", "price band", "item known"} == set(report["slices"])
     found = report["retrieval"]["rows"]
-    assert (
-        found["weighted, with popularity, dense, untuned"]["recall@200"]["mean"] > found["random"]["recall@200"]["mean"]
-    )
+    assert found["fused, dense, untuned"]["recall@200"]["mean"] > found["random"]["recall@200"]["mean"]
     assert report["real_text"] is None
     assert set(report["impressions"]["model"]["click"]) >= {
         "all",

@@ -1,4 +1,4 @@
-"""Keywords that shoppers search most in the item's category: whatever it is, some of them will sell it."""
+"""Keywords that shoppers search most in the item's category, or anywhere: what a retriever has to beat."""
 
 from __future__ import annotations
 
