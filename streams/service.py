@@ -24,6 +24,7 @@ from infra.settings import Settings
 from infra.topics import Topic
 from streams import topic_readers
 from streams.exactly_once import CheckpointStore
+from streams.membership import Membership
 from streams.publisher import OverlappingPublisher
 from streams.stage import PartitionRunner, Record, Stage
 from streams.topic_readers import TopicReader
@@ -86,13 +87,15 @@ class StageService:
         """The loop.
 
         Raises:
-            Fenced, SequenceGap, TooManyBadRecords, CheckpointLost, KafkaException: as the runner or the client found.
+            Fenced, SequenceGap, TooManyBadRecords, CheckpointLost, Unreachable, KafkaException: as the runner or the
+                client found.
         """
         producer = kafka.producer(self._settings, **{"linger.ms": 0})
         self._publisher = OverlappingPublisher(producer)
         # Static membership: a restart after kill -9 gets its partitions back at once.
         static = {"group.instance.id": f"{self._group}-{self._instance}"} if self._instance else {}
-        member = kafka.consumer(self._settings, self._group, **static)
+        self._membership = Membership()
+        member = kafka.consumer(self._settings, self._group, error_cb=self._membership.heard, **static)
         ahead = {"queued.max.messages.kbytes": _READ_AHEAD_KB // len(self._inputs)}
         self._readers = [
             TopicReader(name, kafka.consumer(self._settings, self._group, **ahead)) for name in sorted(self._inputs)
@@ -116,7 +119,7 @@ class StageService:
         if self._failure:
             raise self._failure
         if news is not None and (error := news.error()):
-            topic_readers.check(error)
+            self._membership.check(error)
         records = topic_readers.read(self._readers, self._settings.batch_records, linger_s)
         batches: dict[int, list[Record]] = defaultdict(list)
         for record in records:
