@@ -26,6 +26,7 @@ def auction_terms(cases: HeldOut, sums: Sums, facts: Facts, history: History, un
         np.array([offers[campaign] for campaign in cases.rows.get_column("campaign")]),
         facts.dense,
         facts.contradicted_words,
+        facts.keyword_words,
         in_longest_window(sums.pair, "impressions"),
         Vacancies(vacancies(history, until, settings).iter_rows()).of(canonicals),
         np.array([cases.keywords[canonical].rivals for canonical in canonicals], np.float64),

@@ -29,7 +29,7 @@ from scorers.ranking.model import Calibration, Probabilities, load_model
 from scorers.retrieval.encoders import OnnxEncoder
 from streams.canonical import NO_VERSION, NORMAL, CanonicalForms, named, read_forms, write_forms
 
-FORMAT = 2
+FORMAT = 3
 SMOOTHING = ("smoothing_impressions", "smoothing_clicks", "smoothing_searches")
 """Settings that change what a derived feature means."""
 AUCTION = ("usual_rivals", "typical_bid", "typical_ad_rate")

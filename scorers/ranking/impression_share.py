@@ -30,18 +30,19 @@ class ImpressionShare(msgspec.Struct, frozen=True):
     """Weight of each term in log-odds; the defaults, for who knows no auction, are what two simulated markets taught.
 
     The terms: log of the offer (`bid_strength`); log of the relevance, which is the similarity over
-    `TYPICAL_RELEVANCE`; words of the keyword that the product contradicts; 1 / (1 + impressions of the pair in the
-    longest window), as a platform that never shows a pair may know why; log of the vacancy (`Vacancies`); log of (usual
-    rivals + known ones) / usual ones.
+    `TYPICAL_RELEVANCE`; words of the keyword that the product contradicts; log of the keyword's words, as fewer rivals
+    are relevant to a narrow one; 1 / (1 + impressions of the pair in the longest window), as a platform that never
+    shows a pair may know why; log of the vacancy (`Vacancies`); log of (usual rivals + known ones) / usual ones.
     """
 
-    offer: float = 1.0
+    offer: float = 0.85
     relevance: float = 1.0
-    contradicted: float = -1.0
+    contradicted: float = -1.3
+    words: float = 1.0
     unseen: float = -0.5
-    vacancy: float = 1.0
-    rivals: float = -1.0
-    intercept: float = -0.7
+    vacancy: float = 0.6
+    rivals: float = -1.1
+    intercept: float = -1.9
 
     def probability(self, terms: Floats) -> Floats:
         """P(shown) of n rows of `terms`."""
@@ -53,18 +54,20 @@ def terms(
     offer: Floats,
     similarity: Floats,
     contradicted: Floats,
+    words: Floats,
     impressions: Floats,
     vacancy: Floats,
     rivals: Floats,
     settings: Settings,
 ) -> Floats:
-    """n x 6, in the order of `ImpressionShare`; each argument n, NaN where it is not known. `rivals`: sellers whose
+    """n x 7, in the order of `ImpressionShare`; each argument n, NaN where it is not known. `rivals`: sellers whose
     keywords match; `settings.usual_rivals` stands for those of whom nothing is known."""
     usual = max(settings.usual_rivals, 1)
     columns = [
         np.log(np.maximum(offer, _LEAST_OFFER)),
         np.log(np.maximum(similarity, _LEAST_RELEVANCE) / TYPICAL_RELEVANCE),
         contradicted,
+        np.log(words),
         1.0 / (1.0 + impressions),
         np.log(np.maximum(vacancy, _LEAST_VACANCY)),
         np.log((usual + rivals) / usual),

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from infra.settings import Settings
 from scorers.ranking.bundle import Bundle
 from scorers.ranking.explanation import top_contributions
-from scorers.ranking.features import PairInputs, in_longest_window, matrix, serving_rows
+from scorers.ranking.features import PairInputs, in_longest_window, matrix, serving_rows, words
 from scorers.ranking.impression_share import bid_strength, terms
 from scorers.ranking.model import Floats
 from scorers.ranking.wording import Wordings
@@ -36,11 +36,13 @@ class BundleRanker:
         """P(shown) of each row, n."""
         offers = np.array([bid_strength(campaign, self._settings) for campaign in inputs.campaigns])
         rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
-        vacancy = self._vacancies.of(keyword.canonical for keyword in inputs.keywords)
+        canonicals = [keyword.canonical for keyword in inputs.keywords]
+        vacancy = self._vacancies.of(canonicals)
         found = terms(
             offers[inputs.campaign_of],
             inputs.dense,
             matrix[:, self._contradicted].astype(np.float64),
+            words(canonicals)[inputs.keyword_of],
             in_longest_window(inputs.pair_sums, "impressions"),
             vacancy[inputs.keyword_of],
             rivals[inputs.keyword_of],

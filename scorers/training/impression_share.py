@@ -23,9 +23,11 @@ from scorers.training.learners.logistic import logistic
 
 USUAL_PAGES = 30
 """Pages at which half of what a keyword's own say of its vacancy is believed."""
+MOST_PAGES = 100
+"""So many pages of a pair count in full, more as so many: what is peculiar to a pair doesn't even out over them."""
 MOST_ROWS = 100_000
 LEAST_SHOWN = 200
-"""Rows that were shown, below which the defaults are believed: six weights need more."""
+"""Rows that were shown, below which the defaults are believed: seven weights need more."""
 _PENALTY = 1.0
 _SEED = 7
 NO_VACANCIES = pl.DataFrame(schema={"canonical": pl.String, "vacancy": pl.Float64})
@@ -90,6 +92,7 @@ def terms_of(
         rows.get_column("offer").to_numpy(),
         facts.dense,
         facts.contradicted_words,
+        facts.keyword_words,
         unpaid.get_column("unpaid").fill_null(0).cast(pl.Float64).to_numpy(),
         Vacancies(vacancies(history, until, settings).iter_rows()).of(canonicals),
         np.array([rivals.get(canonical, 0.0) for canonical in canonicals]),
@@ -98,12 +101,14 @@ def terms_of(
 
 
 def fitted(columns: Floats, shown: NDArray[np.floating], pages: NDArray[np.integer]) -> ImpressionShare:
-    """The weights of greatest likelihood for n rows of `terms`, `shown` so often (at most on all) on so many pages."""
+    """The weights of greatest likelihood for n rows of `terms`, `shown` so often (at most on all) on so many pages, of
+    which `MOST_PAGES` count."""
     shown = np.minimum(shown, pages)
+    counted = MOST_PAGES / np.maximum(pages, MOST_PAGES)
     found = logistic(
         np.vstack([columns, columns]),
         np.repeat([True, False], len(columns)),
-        np.concatenate([shown, pages - shown]),
+        np.concatenate([shown * counted, (pages - shown) * counted]),
         np.ones(2 * len(columns)),
         _PENALTY,
     )

@@ -12,7 +12,15 @@ from infra.settings import Settings
 from scorers.ranking.impression_share import ImpressionShare, Vacancies, bid_strength, terms
 from streams.contracts.messages import CampaignKeyword, CampaignState
 
-USUAL = {"offer": 1.0, "similarity": 0.5, "contradicted": 0.0, "impressions": 0.0, "vacancy": 1.0, "rivals": 0.0}
+USUAL = {
+    "offer": 1.0,
+    "similarity": 0.5,
+    "contradicted": 0.0,
+    "words": 3.0,
+    "impressions": 0.0,
+    "vacancy": 1.0,
+    "rivals": 0.0,
+}
 
 
 def shown(**others: float) -> float:
@@ -22,18 +30,20 @@ def shown(**others: float) -> float:
 
 
 def test_a_usual_offer_for_a_usual_keyword_is_as_the_intercept_says() -> None:
-    assert shown() == pytest.approx(1 / (1 + np.exp(-ImpressionShare().intercept - ImpressionShare().unseen)))
+    default = ImpressionShare()
+    log_odds = default.intercept + default.unseen + np.log(3) * default.words
+    assert shown() == pytest.approx(1 / (1 + np.exp(-log_odds)))
 
 
-def test_more_offer_relevance_and_vacancy_help_and_the_others_hurt() -> None:
-    for better in ({"offer": 2.0}, {"similarity": 0.8}, {"vacancy": 2.0}, {"impressions": 3.0}):
+def test_more_offer_relevance_words_and_vacancy_help_and_the_others_hurt() -> None:
+    for better in ({"offer": 2.0}, {"similarity": 0.8}, {"words": 4.0}, {"vacancy": 2.0}, {"impressions": 3.0}):
         assert shown(**better) > shown()
     for worse in ({"contradicted": 1.0}, {"rivals": 5.0}, {"similarity": -0.2}, {"offer": 0.0}):
         assert shown(**worse) < shown()
 
 
-def test_a_small_share_doubles_with_the_offer() -> None:
-    assert shown(offer=0.02) / shown(offer=0.01) == pytest.approx(2, rel=0.02)
+def test_a_small_share_grows_with_a_power_of_the_offer() -> None:
+    assert shown(offer=0.02) / shown(offer=0.01) == pytest.approx(2 ** ImpressionShare().offer, rel=0.02)
 
 
 @given(
@@ -42,6 +52,7 @@ def test_a_small_share_doubles_with_the_offer() -> None:
             "offer": st.floats(0, 1e6),
             "similarity": st.floats(-1, 1) | st.just(np.nan),
             "contradicted": st.floats(0, 20) | st.just(np.nan),
+            "words": st.floats(1, 30),
             "impressions": st.floats(0, 1e6),
             "vacancy": st.floats(0, 100),
             "rivals": st.floats(0, 1e6),

@@ -284,6 +284,7 @@ def test_a_worker_estimates_p_shown_by_what_the_bundle_learnt(folder: Path) -> N
         np.full(6, bid_strength(CAMPAIGN, SETTINGS)),
         served.dense,
         column(features, "contradicted_words").astype(float),
+        column(features, "keyword_words").astype(float),
         np.expm1(column(features, "pair_log_impressions_7d").astype(float)),
         np.array([1.0, 3.0, 1.0] * 2),
         np.zeros(6),

@@ -95,7 +95,7 @@ def test_where_no_place_is_ever_vacant_nothing_is_known(tmp_path: Path) -> None:
 
 def test_the_weights_behind_a_log_are_recovered() -> None:
     true = ImpressionShare(
-        offer=1.2, relevance=0.8, contradicted=-1.5, unseen=-0.7, vacancy=0.9, rivals=-0.6, intercept=-1.0
+        offer=1.2, relevance=0.8, contradicted=-1.5, words=0.9, unseen=-0.7, vacancy=0.9, rivals=-0.6, intercept=-1.9
     )
     rng = np.random.default_rng(5)
     n = 4_000
@@ -103,6 +103,7 @@ def test_the_weights_behind_a_log_are_recovered() -> None:
         rng.lognormal(0, 0.5, n),
         rng.uniform(0.1, 1, n),
         rng.integers(0, 3, n).astype(float),
+        rng.integers(1, 7, n).astype(float),
         rng.poisson(1, n).astype(float),
         rng.lognormal(0, 0.6, n),
         rng.integers(0, 20, n).astype(float),
