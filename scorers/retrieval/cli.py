@@ -17,6 +17,7 @@ def train_towers(
         TowerKind, typer.Option(help="Text part: static (word vectors, quick and small) or minilm (transformer)")
     ] = "static",
     epochs: Annotated[int | None, typer.Option(min=1, help="At most; it stops when recall stops rising")] = None,
+    trials: Annotated[int, typer.Option(min=0, help="Hyperparameters to try first; 0 takes the usual")] = 0,
 ) -> None:
     """Train two towers, of products and of keywords, on clicks and purchases; export them as the workers' encoder.
 
@@ -27,7 +28,7 @@ def train_towers(
     """
     from scorers.training.towers.run import train_command
 
-    train_command(history, towers, epochs)
+    train_command(history, towers, epochs, trials)
 
 
 app = typer.Typer(no_args_is_help=True, help="How good the search for keywords is.")

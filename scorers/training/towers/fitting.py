@@ -87,12 +87,13 @@ class Fitting:
 
     def run(
         self,
-        checkpoint: Checkpoint,
+        checkpoint: Checkpoint | None = None,
         advance: Callable[[int, int], None] = lambda done, total: None,
         tell: Callable[[Epoch], None] = lambda epoch: None,
     ) -> Fitted:
-        """Train to the end, from where the checkpoint stands. `advance` is told batches, `tell` each epoch."""
-        best, epochs = checkpoint.restore(self._towers, self._optimiser)
+        """Train to the end, from where the checkpoint stands, if there is one. `advance` is told batches, `tell` each
+        epoch."""
+        best, epochs = checkpoint.restore(self._towers, self._optimiser) if checkpoint else ({}, [])
         if not epochs:
             best, epochs = self._weights(), [self._judged(0, None, time.perf_counter())]
         for epoch in epochs:
@@ -104,7 +105,7 @@ class Fitting:
             tell(epochs[-1])
             if best_of(epochs) is epochs[-1]:
                 best = self._weights()
-            if self._rank == 0:
+            if checkpoint and self._rank == 0:
                 checkpoint.save(self._towers, best, self._optimiser, epochs)
         return Fitted(best, epochs)
 

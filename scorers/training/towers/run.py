@@ -26,6 +26,7 @@ from scorers.training.towers.fitting import Fitting, Options
 from scorers.training.towers.model import StaticText, Towers, TransformerText
 from scorers.training.towers.pairs import TowerData, tower_data
 from scorers.training.towers.texts import TowerInputs, tower_inputs
+from scorers.training.towers.tuning import tuned
 from streams.canonical import home_forms
 
 Kind = Literal["static", "minilm"]
@@ -53,11 +54,18 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def train(
-    folder: Path, settings: Settings, kind: Kind, options: Options, steps: Steps, tell: Callable[[Epoch], None]
+    folder: Path,
+    settings: Settings,
+    kind: Kind,
+    options: Options,
+    steps: Steps,
+    tell: Callable[[Epoch], None],
+    trials: int = 0,
 ) -> Report | None:
     """Train towers on the history in `folder` and export them to `towers_folder`; None in all processes but the first.
 
-    An interrupted training goes on where it stood, if history and options are the same. `tell` is told each epoch.
+    An interrupted training goes on where it stood, if history and options are the same. `tell` is told each epoch. With
+    `trials`, so many options are tried first; by one process only.
 
     Raises:
         BadHistory: the folder cannot be used.
@@ -74,6 +82,9 @@ def train(
         tokenizer = transformer.tokenizer.backend_tokenizer
         inputs = tower_inputs(data, tokenizer, MAX_TOKENS)
         towers = _towers(kind, base, transformer, inputs, settings, advance)
+    if trials:
+        with steps.step(f"{trials} trials") as advance:
+            options = tuned(towers, data, inputs, options, trials, advance).options
     checkpoint = Checkpoint(settings.home / "models" / f"towers-{kind}.checkpoint", _fingerprint(kind, data, options))
     with steps.step("epochs") as advance:
         fitted = Fitting(towers, data, inputs, options).run(checkpoint, advance, tell)
@@ -133,7 +144,7 @@ def _fingerprint(kind: Kind, data: TowerData, options: Options) -> str:
     return content.hexdigest()
 
 
-def train_command(history: Path, kind: Kind, epochs: int | None) -> None:
+def train_command(history: Path, kind: Kind, epochs: int | None, trials: int = 0) -> None:
     """`keypulse train towers`; under torchrun one of its processes."""
     from infra.stack.state import settings
 
@@ -142,7 +153,9 @@ def train_command(history: Path, kind: Kind, epochs: int | None) -> None:
         options = replace(options, epochs=epochs)
     with processes(torch.device("cpu")) as rank:
         console = Console(stderr=True, quiet=rank > 0)
-        report = train(history, settings(), kind, options, Steps(console), lambda epoch: console.print(_line(epoch)))
+        report = train(
+            history, settings(), kind, options, Steps(console), lambda epoch: console.print(_line(epoch)), trials
+        )
     if report:
         print(_summary(report, towers_folder(settings())))
 

@@ -24,6 +24,7 @@ from scorers.training.towers.export import export, quality, similarity_scale
 from scorers.training.towers.fitting import Fitted, Fitting, Options, embedded, recall
 from scorers.training.towers.negatives import KnownPairs, hard_negatives
 from scorers.training.towers.pairs import NoPairs, Pairs, tower_data
+from scorers.training.towers.tuning import tuned
 from streams.contracts.messages import ProductState
 from streams.simulator.states import write_states
 from tests.market import UNTIL_MS, make_market, make_past
@@ -242,6 +243,21 @@ def test_the_pull_keeps_words_near_their_start(tmp_path: Path) -> None:
         return float((towers.text.table() - start).norm())
 
     assert moved(0.2) < 0.8 * moved(0.0)
+
+
+def test_the_best_of_several_trials_is_taken_and_the_towers_stay_as_they_were() -> None:
+    market = tower_market()
+    towers = market.towers()
+    start = towers.text.table()
+    hardly = replace(OPTIONS, epochs=2, rate=1e-4, pull=0.3)
+    told: list[tuple[int, int]] = []
+    found = tuned(towers, market.data, market.inputs, hardly, 6, lambda *done: told.append(done))
+    assert told == [(done, 6) for done in range(1, 7)]
+    assert found.recall_at_100 >= found.default_recall_at_100
+    assert found.options.pull == hardly.pull
+    torch.testing.assert_close(towers.text.table(), start)
+    again = Fitting(towers, market.data, market.inputs, found.options).run()
+    assert again.best.recall_at_100 == pytest.approx(found.recall_at_100)
 
 
 # --- several processes ----------------------------------------------------------------------------------------------
