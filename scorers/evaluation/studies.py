@@ -5,7 +5,8 @@ Simulated markets only: probabilities are held against the truth. A study takes 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from infra.settings import Settings
 from infra.steps import Steps
+from scorers.evaluation.components import Components
 from scorers.evaluation.impressions import Flags, Impressions, against_truth, true_probabilities
 from scorers.evaluation.judgement import Table
 from scorers.evaluation.measures import DEPTH
@@ -50,7 +52,7 @@ class Studies:
         settings: Settings,
         steps: Steps,
     ) -> None:
-        self._history, self._held, self._steps = history, held, steps
+        self._history, self._matcher, self._held, self._steps = history, matcher, held, steps
         self._features = Features(feature_names(settings.windows), feature_types(settings.windows))
         self._learner = BoostedLearner(self._features)
         self._set = partial(training_set, history, matcher, vocabulary, settings, steps)
@@ -103,22 +105,41 @@ class Studies:
         return {"text": "P(click): the pair's own counts hidden in training or not.", "rows": rows}
 
     def _inputs(self) -> Study:
-        """Similarity alone, with metadata, with counts too."""
-        names = self._features.names
-        counted = [at for at, name in enumerate(names) if name.endswith(("24h", "7d", "recency")) or "_trend_" in name]
-        similar = [names.index(name) for name in _SIMILARITY]
+        """Similarity alone, with the vectors behind it, with metadata, with counts too."""
+        components = Components(self._history.products, self._matcher, self._learning.rows)
+        names = [*self._features.names, *components.names]
+        ours, vectors = set(self._features.names), set(components.names)
+        counted = {name for name in ours if name.endswith(("24h", "7d", "recency")) or "_trend_" in name}
         ways = {
-            "similarity alone": set(similar),
-            "and metadata": set(range(len(names))) - set(counted),
-            "and counts (all)": set(range(len(names))),
+            "similarity alone": set(_SIMILARITY),
+            "similarity and vectors": vectors | set(_SIMILARITY),
+            "similarity and metadata": ours - counted,
+            "and vectors": vectors | ours - counted,
+            "and counts (all)": ours,
+            "all and vectors": vectors | ours,
         }
+        types = [*self._features.types, *("q" for _ in components.names)]
+        learning, held = (np.hstack([of.features, components.of(of.rows)]) for of in (self._learning, self._held))
         rows = {}
-        for target in TARGETS:
-            for label, kept in ways.items():
-                masked = [at for at in range(len(names)) if at not in kept]
-                predicted = self._taught(f"inputs, {target}, {label}", self._learning, target, masked)
-                rows[f"{target}: {label}"] = self._judged(target, "all", predicted, self._learning.examination)
-        return {"text": "What the trees are given; the rest is missing, in training and after.", "rows": rows}
+        for label, kept in ways.items():
+            at = [column for column, name in enumerate(names) if name in kept]
+            given = Features([names[column] for column in at], [types[column] for column in at])
+            study = self._given(given, learning[:, at], held[:, at])
+            for target in TARGETS:
+                predicted = study._taught(f"inputs, {target}, {label}", study._learning, target)
+                rows[f"{target}: {label}"] = study._judged(target, "all", predicted, self._learning.examination)
+        return {
+            "text": "What the trees are given.",
+            "rows": dict(sorted(rows.items(), key=lambda row: row[0].split(":")[0])),
+        }
+
+    def _given(self, features: Features, learning: NDArray[np.float32], held: NDArray[np.float32]) -> Studies:
+        """The same over other columns of the same rows."""
+        other = copy(self)
+        other._features, other._learner = features, BoostedLearner(features)
+        other._learning = replace(self._learning, features=learning)
+        other._held = replace(self._held, features=held)
+        return other
 
     def _ranking(self) -> Study:
         """LambdaMART against the classifier, on the order of each item's rows."""
@@ -140,14 +161,11 @@ class Studies:
             },
         }
 
-    def _taught(self, title: str, learning: TrainingSet, target: str, masked: Sequence[int] = ()) -> Floats:
-        """Predictions for the held-out impressions of trees that were taught so; `masked` columns are missing."""
-        training, validation = (_masked(rows, masked) for rows in learning.split(target))
-        part = self._fit(title, target, training, validation)
+    def _taught(self, title: str, learning: TrainingSet, target: str) -> Floats:
+        """Predictions for the held-out impressions of trees that were taught so."""
+        part = self._fit(title, target, *learning.split(target))
         model: PairModel = self._learner.model({target: part})
-        features = self._held.features.copy()
-        features[:, list(masked)] = np.nan
-        return np.asarray(1 / (1 + np.exp(-model.log_odds(features, target))))
+        return np.asarray(1 / (1 + np.exp(-model.log_odds(self._held.features, target))))
 
     def _fit(self, title: str, target: str, training: Examples, validation: Examples) -> Any:
         with self._steps.step(title) as advance:
@@ -195,14 +213,6 @@ def _soft(learning: TrainingSet, true: Floats, chosen: Flags) -> Examples:
         np.ones(2 * n),
         np.concatenate([groups, groups]),
     )
-
-
-def _masked(rows: Examples, columns: Sequence[int]) -> Examples:
-    if not columns:
-        return rows
-    matrix = rows.matrix.copy()
-    matrix[:, list(columns)] = np.nan
-    return replace(rows, matrix=matrix)
 
 
 def _lambdamart(training: Examples, features: Features) -> xgboost.Booster:

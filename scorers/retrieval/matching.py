@@ -53,6 +53,13 @@ class Matcher:
             self._texts[key] = ItemText(key, vector, text_terms(matching_text(product)))
         return [self._texts[key] for key in keys]
 
+    def keyword_vectors(self, canonicals: Sequence[str]) -> NDArray[np.float32]:
+        """n x dimension; NaN for a keyword that the catalogue lacks."""
+        known = [one in self._catalogue for one in canonicals]
+        found = np.full((len(canonicals), self._catalogue.vectors.shape[1]), np.nan, np.float32)
+        found[known] = self._catalogue.fetch(canonicals)[1]
+        return found
+
     def matches(self, item: ItemText, canonicals: Sequence[str]) -> list[Match]:
         """The item and each keyword; NaN for a keyword that the catalogue lacks."""
         known = item.matches
