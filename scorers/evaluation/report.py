@@ -130,8 +130,8 @@ def _retrieval(report: dict[str, Any]) -> list[Section]:
     return [
         Section(
             "Retrieval: share of the true best 50 keywords found",
-            f"{judged['items']} items of held-out campaigns, {judged['keywords']:.0f} keywords. Fused with two towers: "
-            "the pool that the rankers above order.",
+            f"{judged['items']} items of held-out campaigns, {judged['keywords']:.0f} keywords. Fused: as served. "
+            "With the bundle's encoder it is the pool that the rankers above order.",
             [_found(judged["rows"]), (("fused without", "recall@200", "lost"), lost)],
         )
     ]
