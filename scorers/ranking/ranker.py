@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from infra.settings import Settings
 from scorers.ranking.bundle import Bundle
 from scorers.ranking.explanation import top_contributions
-from scorers.ranking.features import PairInputs, in_longest_window, matrix, serving_rows, words
+from scorers.ranking.features import PairInputs, in_longest_window, matrix, serving_rows
 from scorers.ranking.impression_share import bid_strength, terms
 from scorers.ranking.model import Floats
 from scorers.ranking.wording import Wordings
@@ -24,6 +24,7 @@ class BundleRanker:
         self._settings = settings
         self._vacancies = bundle.vacancies()
         self._contradicted = bundle.manifest.features.index("contradicted_words")
+        self._words = bundle.manifest.features.index("keyword_words")
         self._wordings = Wordings(bundle.manifest.vocabulary.attributes)
         self.version = bundle.manifest.model_version
 
@@ -36,13 +37,12 @@ class BundleRanker:
         """P(shown) of each row, n."""
         offers = np.array([bid_strength(campaign, self._settings) for campaign in inputs.campaigns])
         rivals = np.array([keyword.rivals for keyword in inputs.keywords], np.float64)
-        canonicals = [keyword.canonical for keyword in inputs.keywords]
-        vacancy = self._vacancies.of(canonicals)
+        vacancy = self._vacancies.of(keyword.canonical for keyword in inputs.keywords)
         found = terms(
             offers[inputs.campaign_of],
             inputs.dense,
             matrix[:, self._contradicted].astype(np.float64),
-            words(canonicals)[inputs.keyword_of],
+            matrix[:, self._words].astype(np.float64),
             in_longest_window(inputs.pair_sums, "impressions"),
             vacancy[inputs.keyword_of],
             rivals[inputs.keyword_of],

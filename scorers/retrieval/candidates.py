@@ -15,7 +15,7 @@ from infra.settings import Settings
 from scorers.keywords.table import Keyword, may_show
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import WEIGHTS, Found, Fused, fuse
+from scorers.retrieval.fusion import Found, Fused, fuse_each
 from scorers.retrieval.matching import Matcher
 from scorers.retrieval.neighbours import Neighbours
 from scorers.retrieval.sources.adopted import Adopted
@@ -115,10 +115,8 @@ class CandidateGenerator:
         queries = self.read(requests)
         limit = self._settings.candidates_per_source
         answers = {source.name: source.find(queries, limit) for source in self.sources}
-        fused = [
-            self._pool(query, fuse({name: hits[row] for name, hits in answers.items()}, WEIGHTS, query.text.terms))
-            for row, query in enumerate(queries)
-        ]
+        said = [query.text.terms for query in queries]
+        fused = [self._pool(query, ones) for query, ones in zip(queries, fuse_each(answers, said), strict=True)]
         self._learn({one.canonical for ones in fused for one in ones}, queries)
         return [self._candidates(query, ones) for query, ones in zip(queries, fused, strict=True)]
 

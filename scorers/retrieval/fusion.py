@@ -65,3 +65,13 @@ def fuse(
                     votes[canonical] *= UNSAID
     fused = [Fused(canonical, score, found[canonical]) for canonical, score in votes.items()]
     return sorted(fused, key=lambda one: (-one.score, one.canonical))
+
+
+def fuse_each(answers: Mapping[str, Sequence[Sequence[Hit]]], said: Sequence[Container[str]]) -> list[list[Fused]]:
+    """For each of n queries its lists fused as they are served, by `WEIGHTS`.
+
+    `answers`: source -> of each query its hits. `said`: of each query as in `fuse`, n.
+    """
+    return [
+        fuse({source: hits[row] for source, hits in answers.items()}, WEIGHTS, words) for row, words in enumerate(said)
+    ]

@@ -59,12 +59,9 @@ def tune(
         return curve.best.validation.log_loss
 
     study = searched(objective, teacher.defaults, trials, tell)
+    pruned = sum(trial.state is optuna.trial.TrialState.PRUNED for trial in study.trials)
     return Tuned(
-        {**teacher.defaults, **study.best_params},
-        study.best_value,
-        float(study.trials[0].value),
-        trials,
-        ended_early(study),
+        {**teacher.defaults, **study.best_params}, study.best_value, float(study.trials[0].value), trials, pruned
     )
 
 
@@ -96,8 +93,3 @@ def end_if_hopeless(trial: Any, figure: float, at: int) -> None:
     trial.report(figure, at)
     if trial.should_prune():
         raise optuna.TrialPruned
-
-
-def ended_early(study: optuna.Study) -> int:
-    """How many of its trials were."""
-    return sum(trial.state is optuna.trial.TrialState.PRUNED for trial in study.trials)

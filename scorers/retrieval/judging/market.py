@@ -16,7 +16,7 @@ from scorers.history import History
 from scorers.keywords.embedded import EmbeddedKeywords
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import WEIGHTS, fuse
+from scorers.retrieval.fusion import fuse_each
 from scorers.retrieval.judging.measures import Estimate, Floats, estimate, recall
 from scorers.retrieval.judging.popular import Popular
 from scorers.retrieval.judging.truth import true_top
@@ -67,13 +67,7 @@ class RetrievalAsOf:
     def fused(self, without: str = "") -> Lists:
         """The lists of all sources but `without`, fused as they are served."""
         asked = {name: found for name, found in self.lists.items() if name != without}
-        return [
-            [
-                (one.canonical, one.score)
-                for one in fuse({name: found[row] for name, found in asked.items()}, WEIGHTS, said)
-            ]
-            for row, said in enumerate(self._said)
-        ]
+        return [[(one.canonical, one.score) for one in ones] for ones in fuse_each(asked, self._said)]
 
 
 def judged_items(history: History, until: int, generator: CandidateGenerator) -> JudgedItems:

@@ -13,7 +13,7 @@ from scorers.keywords.table import Keyword
 from scorers.retrieval.candidates import CandidateGenerator, ItemRequest
 from scorers.retrieval.catalogue import KeywordCatalogue
 from scorers.retrieval.encoders import Encoder
-from scorers.retrieval.fusion import WEIGHTS, fuse
+from scorers.retrieval.fusion import fuse_each
 from scorers.retrieval.judging.measures import Estimate, Floats, estimate, recall, reciprocal_rank
 from scorers.retrieval.judging.real_text import KINDS, RealText
 from scorers.retrieval.neighbours import ExactNeighbours
@@ -69,10 +69,7 @@ def ranked_by_sources(real: RealText, encoder: Encoder, of_catalogue: Encoder, s
     ranked = {
         name: Ranked(real, [[canonical for canonical, _ in row] for row in found]) for name, found in hits.items()
     }
-    fused = [
-        fuse({source: found[row] for source, found in hits.items()}, WEIGHTS, query.text.terms)
-        for row, query in enumerate(queries)
-    ]
+    fused = fuse_each(hits, [query.text.terms for query in queries])
     return ranked | {"fused": Ranked(real, [[one.canonical for one in row] for row in fused])}
 
 

@@ -6,7 +6,7 @@ tell what it is for: words that mean something else elsewhere.
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from scorers.training.towers.checkpoint import Epoch
@@ -14,7 +14,7 @@ from scorers.training.towers.fitting import Fitting, Options
 from scorers.training.towers.model import Towers
 from scorers.training.towers.pairs import TowerData
 from scorers.training.towers.texts import TowerInputs
-from scorers.training.tuning import Told, end_if_hopeless, ended_early, searched
+from scorers.training.tuning import Told, end_if_hopeless, searched
 
 _FARTHEST = 4
 """Times and parts of the default learning rate between which it is searched."""
@@ -30,8 +30,6 @@ class TunedTowers:
     """On validation."""
     default_recall_at_100: float
     """With the options given, which are the first trial."""
-    trials: int
-    ended_early: int
 
 
 def tuned(
@@ -53,13 +51,7 @@ def tuned(
         towers.load_state_dict(start)
         return Fitting(towers, data, inputs, tried).run(tell=watch).best.recall_at_100
 
-    searching = {name: value for name, value in asdict(options).items() if name in ("rate", "batch", "hard")}
-    study = searched(objective, searching, trials, tell, "maximize")
+    given = {"rate": options.rate, "batch": options.batch, "hard": options.hard}
+    study = searched(objective, given, trials, tell, "maximize")
     towers.load_state_dict(start)
-    return TunedTowers(
-        replace(options, **study.best_params),
-        study.best_value,
-        float(study.trials[0].value),
-        trials,
-        ended_early(study),
-    )
+    return TunedTowers(replace(options, **study.best_params), study.best_value, float(study.trials[0].value))
